@@ -1,0 +1,1 @@
+//! From an address to a service and an environment: the look-ups that `address` leaves out.

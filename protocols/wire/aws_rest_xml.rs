@@ -1,0 +1,1 @@
+//! AWS REST/XML errors (S3, Route 53).

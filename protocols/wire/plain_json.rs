@@ -1,0 +1,1 @@
+//! `{"error": {"code", "message", "detail"}}`: the control plane's errors.

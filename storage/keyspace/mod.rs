@@ -1,0 +1,1 @@
+//! RocksDB behind one file: column families, batches, durability. One keyspace per environment.
