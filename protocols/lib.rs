@@ -18,7 +18,9 @@ pub mod dialects;
 pub mod digitalocean;
 pub mod fault;
 pub mod mockfactory;
+pub mod meter;
 pub mod price;
+pub mod request_id;
 pub mod route;
 pub mod serve;
 pub mod service;
@@ -26,4 +28,4 @@ pub mod services;
 pub mod wire;
 
 pub use body::{Body, BoxError, empty, full};
-pub use serve::{Cloud, serve};
+pub use serve::{AccessLine, AccessLog, Arrival, Cloud, serve};
