@@ -62,9 +62,7 @@ pub async fn serve(cloud: &Arc<Cloud>, arrival: Arrival<'_>, request: Request) -
     let mut outcome = Outcome { environment: None, service: mockfactory::SERVICE_ID, error: None };
 
     let mut response = match route::route(cloud, &parts) {
-        Ok(Route::Control) => {
-            mockfactory::handle(cloud, parts, body, &mut trace, arrival.https).await
-        }
+        Ok(Route::Control) => mockfactory::handle(cloud, parts, body, request_id.as_str(), &mut trace).await,
         Ok(Route::Service(routed)) => {
             outcome.service = routed.service.id;
             outcome.environment = Some(Arc::clone(&routed.environment));
