@@ -16,11 +16,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::fault::Algorithm;
+use crate::keyspace::Keyspace;
 use crate::{Clock, Fault, Timestamp};
 
 /// Bodies up to this many bytes lie in the keyspace; above it a second write to a file of its own is cheaper
@@ -150,10 +152,8 @@ pub struct ObjectInfo {
     pub md5: Option<[u8; 16]>,
     pub crc32c: Option<u32>,
     pub tags: Tags,
-    /// Sizes and checksums of the parts a multipart object was made of; empty for others.
-    pub parts: Vec<ObjectPart>,
-    /// Where the bytes are; engine-private.
-    pub(crate) extents: Vec<Extent>,
+    /// How many parts a multipart object was made of; 0 for others. They are read by [`ObjectStore::object_parts`].
+    pub part_count: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,13 +161,6 @@ pub struct ObjectPart {
     pub number: u32,
     pub size: u64,
     pub checksum: Option<Checksum>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub body: u64,
-    pub offset: u64,
-    pub len: u64,
 }
 
 /// Conditions evaluated under the key's lock, against its current state.
@@ -275,24 +268,55 @@ pub struct ListPage<T> {
     pub next: Option<String>,
 }
 
+/// What an environment's objects take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub buckets: u64,
+    pub objects: u64,
+    /// Sum of the objects' sizes.
+    pub bytes: u64,
+}
+
+/// How a store's directory came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Written by this appliance, or an atomic snapshot of such a directory.
+    Own,
+    /// Copied file by file under [`ObjectStore::freeze`]: may hold body files that nothing refers to.
+    Clone,
+}
+
+/// While it is held, no commit happens and no body file is removed.
+pub struct Frozen {
+    _private: (),
+}
+
 pub struct ObjectStore {
     _private: (),
 }
 
 #[allow(clippy::todo, clippy::unused_async, unused_variables)]
 impl ObjectStore {
+    /// Opens the store whose records are in `keyspace` and whose large bodies are files under `bodies`; what a crash
+    /// left half-done is removed. Closed when dropped; readers and writers of bodies must be gone by then.
+    pub fn new(keyspace: Arc<Keyspace>, bodies: &Path, clock: Arc<Clock>) -> Result<Self, Fault> { todo!() }
     pub fn clock(&self) -> &Arc<Clock> { todo!() }
+    pub async fn freeze(&self) -> Frozen { todo!() }
+    /// What `new` did, and for a clone a sweep of unreferenced files: needed once. Blocks.
+    pub fn recover(&self, origin: Origin) -> Result<(), Fault> { todo!() }
+    /// Cheap but for the first call after a crash, which counts.
+    pub async fn usage(&self) -> Result<Usage, Fault> { todo!() }
 
     // Buckets.
-    pub fn create_bucket(&self, ns: Namespace, name: &str, new: NewBucket) -> Result<Arc<BucketInfo>, Fault> { todo!() }
+    pub async fn create_bucket(&self, ns: Namespace, name: &str, new: NewBucket) -> Result<Arc<BucketInfo>, Fault> { todo!() }
     /// Cached; cheap on the hot path.
     pub fn bucket(&self, ns: Namespace, name: &str) -> Result<Arc<BucketInfo>, Fault> { todo!() }
     /// In order of name, those after `after`, of any owner.
     pub fn buckets(&self, ns: Namespace, prefix: &str, after: Option<&str>, limit: usize) -> Result<ListPage<Arc<BucketInfo>>, Fault> { todo!() }
     /// `Fault::NotEmpty` while it holds objects (uploads in progress are discarded with it).
-    pub fn delete_bucket(&self, ns: Namespace, name: &str) -> Result<(), Fault> { todo!() }
+    pub async fn delete_bucket(&self, ns: Namespace, name: &str) -> Result<(), Fault> { todo!() }
     /// `None` removes. Read it in [`BucketInfo::configurations`].
-    pub fn configure_bucket(&self, ns: Namespace, name: &str, configuration: &str, value: Option<Vec<u8>>) -> Result<(), Fault> { todo!() }
+    pub async fn configure_bucket(&self, ns: Namespace, name: &str, configuration: &str, value: Option<Vec<u8>>) -> Result<(), Fault> { todo!() }
 
     // Bodies.
     /// `size`: what the client declared, if it did; a body known to be small is buffered and never touches a file.
@@ -310,6 +334,9 @@ impl ObjectStore {
     pub async fn set_tags(&self, bucket: &BucketInfo, key: &Key, tags: Tags) -> Result<ObjectInfo, Fault> { todo!() }
     /// Changes attributes in place (`extra` such as an ACL); ETag and modification time stay.
     pub async fn set_extra(&self, bucket: &BucketInfo, key: &Key, name: &str, value: Option<String>) -> Result<ObjectInfo, Fault> { todo!() }
+    /// The parts a multipart object was made of, in order; empty for other objects.
+    pub async fn object_parts(&self, object: &ObjectInfo) -> Result<Vec<ObjectPart>, Fault> { todo!() }
+    /// Entries carry no metadata and no tags.
     pub async fn list(&self, bucket: &BucketInfo, query: ListQuery) -> Result<ListPage<ObjectInfo>, Fault> { todo!() }
 
     // Uploads.
@@ -323,6 +350,9 @@ impl ObjectStore {
     /// Ordered by key, then by time of initiation. `after_id` continues inside the key `after`.
     pub async fn uploads(&self, bucket: &BucketInfo, query: ListQuery, after_id: Option<&str>) -> Result<ListPage<UploadInfo>, Fault> { todo!() }
     pub async fn complete_upload(&self, bucket: &BucketInfo, upload: &UploadInfo, parts: Vec<CompletedPart>, spec: CompleteSpec) -> Result<ObjectInfo, Fault> { todo!() }
+    /// What completing the upload answered, where it was completed with the same parts not long ago: S3 lets a
+    /// client repeat a completion. Ask when [`ObjectStore::upload`] says that there is no such upload.
+    pub fn completed_upload(&self, bucket: &BucketInfo, key: &Key, id: &str, parts: &[CompletedPart]) -> Result<Option<ObjectInfo>, Fault> { todo!() }
     pub async fn abort_upload(&self, bucket: &BucketInfo, upload: &UploadInfo) -> Result<(), Fault> { todo!() }
 }
 
