@@ -1,5 +1,6 @@
 //! Wire families: how a provider writes its errors and request ids. One module per family.
 
+pub mod aws_chunked;
 pub mod aws_rest_xml;
 pub mod plain_json;
 pub mod xml;
