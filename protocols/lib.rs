@@ -14,6 +14,7 @@ pub mod auth;
 pub mod aws;
 pub mod body;
 pub mod cloudflare;
+pub mod credentials;
 pub mod dialects;
 pub mod digitalocean;
 pub mod fault;

@@ -1,1 +1,2 @@
+pub mod credentials;
 pub mod s3;
