@@ -58,12 +58,14 @@ pub struct Control {
     pub tokens: Arc<Tokens>,
     /// Metrics in Prometheus' text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Held by changes that read a record and write it back.
+    pub(crate) edits: tokio::sync::Mutex<()>,
     ready: AtomicBool,
 }
 
 impl Control {
     pub fn new(tokens: Arc<Tokens>, metrics: Box<dyn Fn() -> String + Send + Sync>) -> Self {
-        Self { tokens, metrics, ready: AtomicBool::new(false) }
+        Self { tokens, metrics, edits: tokio::sync::Mutex::default(), ready: AtomicBool::new(false) }
     }
 
     /// Tells `/readyz`. Not ready before the listeners stand, nor while draining.
