@@ -64,8 +64,7 @@ pub fn random_digits(count: usize) -> Result<String, Fault> {
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), Fault> {
-    rand::fill(bytes)
-        .map_err(|_| Fault::Internal(anyhow::anyhow!("the operating system's random source failed")))
+    rand::fill(bytes).map_err(|_| Fault::Internal(anyhow::anyhow!("the operating system's random source failed")))
 }
 
 #[cfg(test)]

@@ -89,12 +89,7 @@ pub static PACKAGES: &[Package] = &[
         contents: Contents::These(&["cloudflare_r2", "cloudflare_kv", "cloudflare_d1"]),
     },
     // Dearer than its one service alone: it is sold for its name, and the rule charges the lower price.
-    Package {
-        id: "neon-branching",
-        title: "Neon Branching",
-        cents: 35,
-        contents: Contents::These(&["neon_postgres"]),
-    },
+    Package { id: "neon-branching", title: "Neon Branching", cents: 35, contents: Contents::These(&["neon_postgres"]) },
     Package {
         id: "digitalocean-stack",
         title: "Digital Ocean Stack",

@@ -21,7 +21,7 @@ pub const ACCOUNTS: &str = "accounts";
 const ACCOUNTS_MAX: usize = 100;
 const PROVIDER: Provider = Provider::Aws;
 
-pub async fn list(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let record = find(request.cloud, id(&request.path))?.record();
     Ok(Reply::ok(json!({"accounts": held(&record)})))
@@ -62,7 +62,7 @@ pub async fn create(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::created(account, location))
 }
 
-pub async fn delete(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn delete(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let _edit = request.cloud.control.edits.lock().await;
     let record = find(request.cloud, id(&request.path))?.record();

@@ -36,8 +36,7 @@ pub async fn create(mut request: Request<'_>) -> Result<Reply, Error> {
     let idle_stop_s = body.optional("idle_stop", duration_ms)?.map(whole_seconds);
     request.body.finish()?;
     request.query.finish()?;
-    let wish =
-        Wish { provider: provider.as_deref(), package: package.as_deref(), services: services.as_deref() };
+    let wish = Wish { provider: provider.as_deref(), package: package.as_deref(), services: services.as_deref() };
     let Selection { provider, services, quote } = selection::select(wish)?;
 
     let id = EnvironmentId::random()?;
@@ -59,7 +58,7 @@ pub async fn create(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(created(&request, &environment))
 }
 
-pub async fn show(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn show(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
     Ok(Reply::ok(view::environment(request.cloud, &environment, request.scope)))
@@ -83,7 +82,7 @@ pub async fn list_branches(mut request: Request<'_>) -> Result<Reply, Error> {
 fn page(request: &mut Request<'_>, fits: impl Fn(&EnvironmentRecord) -> bool) -> Result<Reply, Error> {
     let limit = page_size(request.query.optional("limit", number)?, PAGE_DEFAULT, PAGE_MAX)?;
     let after = request.query.optional("cursor", text)?.map(|cursor| parse_cursor(&cursor)).transpose()?;
-    std::mem::take(&mut request.query).finish()?;
+    request.query.finish()?;
     let mut found: Vec<_> = request.cloud.environments.list();
     found.retain(|environment| fits(&environment.record()));
     found.sort_by_cached_key(|environment| position(&environment.record()));
@@ -138,11 +137,7 @@ pub async fn update(mut request: Request<'_>) -> Result<Reply, Error> {
 
 /// Providers that are new get credentials. Those of a provider that goes are kept out of sight: what is stored
 /// names its owner, and the service may come back.
-fn change_services(
-    record: &EnvironmentRecord,
-    services: &[String],
-    patch: &mut EnvironmentPatch,
-) -> Result<(), Error> {
+fn change_services(record: &EnvironmentRecord, services: &[String], patch: &mut EnvironmentPatch) -> Result<(), Error> {
     let Selection { provider, services, quote } =
         selection::select(Wish { services: Some(services), ..Wish::default() })?;
     let minted = mint_for(&services, &record.name, &record.credentials, &record.keys)?;
@@ -156,7 +151,7 @@ fn change_services(
     Ok(())
 }
 
-pub async fn delete(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn delete(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     request.cloud.environments.delete(id(&request.path)).await?;
     Ok(Reply::no_content())
@@ -193,7 +188,7 @@ pub async fn branch(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(created(&request, &environment))
 }
 
-pub async fn reset(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn reset(mut request: Request<'_>) -> Result<Reply, Error> {
     request.body.finish()?;
     request.query.finish()?;
     let environment = request.cloud.environments.reset(id(&request.path)).await?;

@@ -64,8 +64,8 @@ impl Fields {
     }
 
     /// All known fields are taken: what is left is an error.
-    pub fn finish(self) -> Result<(), Error> {
-        let Some((name, _)) = self.0.into_iter().next() else { return Ok(()) };
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let Some(name) = self.0.keys().next() else { return Ok(()) };
         let name: String = name.chars().take(NAME_CHARS_MAX).collect();
         let error = WireError::new(StatusCode::BAD_REQUEST, "invalid_request", format!("unknown field: {name}"));
         Err(error.field("field", name).into())

@@ -153,9 +153,9 @@ async fn answer(cloud: &Cloud, parts: &Parts, body: Body, trace: &mut Trace) -> 
 
 fn authenticate(cloud: &Cloud, parts: &Parts) -> Result<Scope, Error> {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.split_once(' ')).and_then(|(scheme, token)| {
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
+    let token = header
+        .and_then(|value| value.split_once(' '))
+        .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()));
     let scope = token.and_then(|token| cloud.control.tokens.scope(token, system_now()));
     scope.ok_or_else(|| {
         let message = if token.is_some() {
@@ -210,8 +210,7 @@ fn unreadable(error: &BoxError) -> Error {
 }
 
 fn render(reply: Reply, request_id: &str) -> Response {
-    const NO_STORE: (HeaderName, HeaderValue) =
-        (http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    const NO_STORE: (HeaderName, HeaderValue) = (http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (content_type, body) = match reply.content {
         Content::Nothing => (None, empty()),
         Content::Json(value) => (Some(JSON), full(with_newline(&value, request_id))),

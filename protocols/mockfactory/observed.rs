@@ -14,7 +14,7 @@ use crate::fault::Error;
 const REQUESTS_DEFAULT: usize = 100;
 const REQUESTS_MAX: usize = 1000;
 
-pub async fn clock(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn clock(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
     Ok(Reply::ok(view::clock(&environment)))
@@ -30,7 +30,7 @@ pub async fn advance_clock(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(view::clock(&*find(request.cloud, id)?)))
 }
 
-pub async fn usage(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn usage(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
     let usage = environment.usage(system_now());
@@ -55,12 +55,12 @@ pub async fn requests(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({"requests": requests, "next": page.next})))
 }
 
-pub async fn catalogue(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn catalogue(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     Ok(Reply::ok(catalogue::document()))
 }
 
-pub async fn packages(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn packages(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     Ok(Reply::ok(catalogue::packages()))
 }

@@ -58,10 +58,7 @@ fn requests() -> Named {
             "NewAccount",
             object(&["provider", "name"], json!({"provider": {"enum": [Provider::Aws.id()]}, "name": name()})),
         ),
-        (
-            "NewToken",
-            object(&["name"], json!({"name": name(), "scope": scope(), "expires_in": duration()})),
-        ),
+        ("NewToken", object(&["name"], json!({"name": name(), "scope": scope(), "expires_in": duration()}))),
     ]
 }
 

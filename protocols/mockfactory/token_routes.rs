@@ -14,7 +14,7 @@ use crate::fault::Error;
 
 const SCOPES: &[(&str, Scope)] = &[("admin", Scope::Admin), ("read", Scope::Read)];
 
-pub async fn list(request: Request<'_>) -> Result<Reply, Error> {
+pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let admin = json!({
         "id": ADMIN_ID, "name": "the appliance's admin token", "scope": Scope::Admin,
@@ -34,8 +34,7 @@ pub async fn create(mut request: Request<'_>) -> Result<Reply, Error> {
     let name = name.ok_or_else(|| invalid("name", "is required"))?;
     let now = system_now();
     let expires_ms = expires_in.map(|ms| now.plus_millis(ms).0);
-    let (token, text) =
-        off_thread(&request, move |tokens| tokens.create(name, scope, now, expires_ms)).await?;
+    let (token, text) = off_thread(&request, move |tokens| tokens.create(name, scope, now, expires_ms)).await?;
     let mut shown = show(&token);
     shown["token"] = Value::String(text);
     Ok(Reply::created(shown, format!("{BASE}/tokens/{}", token.id)))

@@ -101,9 +101,8 @@ impl Tokens {
         }
         let shown = HEXLOWER.encode(&digest);
         let others = self.all();
-        let same = |other: &&Token| {
-            constant_time::verify_slices_are_equal(other.digest.as_bytes(), shown.as_bytes()).is_ok()
-        };
+        let same =
+            |other: &&Token| constant_time::verify_slices_are_equal(other.digest.as_bytes(), shown.as_bytes()).is_ok();
         let token = others.iter().find(same)?;
         (token.expires_ms.is_none_or(|expires| now.0 < expires)).then_some(token.scope)
     }
@@ -175,8 +174,7 @@ fn sha256(text: &str) -> [u8; 32] {
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let fresh = path.with_extension("new");
     let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(SECRET_MODE).open(&fresh)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(SECRET_MODE).open(&fresh)?;
         file.set_permissions(fs::Permissions::from_mode(SECRET_MODE))?;
         file.write_all(bytes)?;
         file.sync_all()?;
