@@ -24,8 +24,8 @@ struct Arguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     peers: Option<Vec<String>>,
     /// Directory of the peers' programs (`./bench/run` installs them).
-    #[arg(long, value_name = "DIR", default_value = "")]
-    peers_dir: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    peers_dir: Option<PathBuf>,
     /// Directory of `mockfactory` and `floor`; this program's own where not given.
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
@@ -121,7 +121,12 @@ fn plan(arguments: &Arguments, scratch: PathBuf) -> Result<Plan> {
         None => std::env::current_exe()?.parent().context("a program lies in a directory")?.to_owned(),
     };
     Ok(Plan {
-        place: Place { binaries, peers: arguments.peers_dir.clone(), scratch, port: arguments.port },
+        place: Place {
+            binaries,
+            peers: arguments.peers_dir.clone().unwrap_or_default(),
+            scratch,
+            port: arguments.port,
+        },
         cases,
         parts,
         peers: peers(arguments)?,
