@@ -17,9 +17,12 @@ struct Arguments {
     /// A smoke test of a minute: one short round, few keys, no peers, no branches.
     #[arg(long)]
     quick: bool,
-    /// Only this case or part (may be given more than once); `list` to see the names.
+    /// Only this case or part (may be given more than once).
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Print the names of the cases and parts, and end.
+    #[arg(long)]
+    names: bool,
     /// Peers to measure, separated by commas; `none` for none.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     peers: Option<Vec<String>>,
@@ -56,7 +59,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if arguments.only.iter().any(|name| name == "list") {
+    if arguments.names {
         let names = Case::ALL.iter().map(|case| case.id()).chain(PARTS);
         println!("{}", names.collect::<Vec<_>>().join("\n"));
         return Ok(());
@@ -109,7 +112,7 @@ fn plan(arguments: &Arguments, scratch: PathBuf) -> Result<Plan> {
     if !arguments.only.is_empty() {
         for name in &arguments.only {
             if !Case::ALL.iter().any(|case| case.id() == name) && !PARTS.contains(&name.as_str()) {
-                bail!("--only {name}: no such case or part; `--only list` shows them");
+                bail!("--only {name}: no such case or part; `--names` prints them");
             }
         }
         cases.retain(|case| arguments.only.iter().any(|name| name == case.id()));

@@ -65,7 +65,7 @@ impl Process {
             if start.elapsed() > limit {
                 bail!("not ready after {limit:?}");
             }
-            std::thread::sleep(POLL);
+            pause(POLL);
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Process {
         let start = Instant::now();
         let mut before = self.cpu()?;
         while start.elapsed() < limit {
-            std::thread::sleep(WINDOW);
+            pause(WINDOW);
             let now = self.cpu()?;
             if now.saturating_sub(before) <= QUIET {
                 break;
@@ -110,7 +110,7 @@ impl Process {
                 self.child.wait()?;
                 bail!("did not end within {STOP_LIMIT:?}");
             }
-            std::thread::sleep(POLL);
+            pause(POLL);
         }
         Ok(start.elapsed())
     }
@@ -121,6 +121,12 @@ impl Drop for Process {
         // An error here leaves nothing to do: the process is gone or was killed.
         let _ = self.stop();
     }
+}
+
+/// Lets time pass between two looks at a process.
+#[allow(clippy::disallowed_methods)] // a measured process is watched from outside: there is no condition to wait on
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Resident memory, in KiB.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::client::{Connection, Prepared, Reply};
 use crate::load::client_runtime;
-use crate::process::Process;
+use crate::process::{Process, pause};
 use crate::signer::{Payload, Signer};
 
 /// How long a server may take until it stores objects.
@@ -59,7 +59,7 @@ impl Server {
                 Ok((reply, body)) => last = format!("{} {}", reply.status, String::from_utf8_lossy(&body)),
                 Err(error) => last = error.to_string(),
             }
-            std::thread::sleep(Duration::from_millis(50));
+            pause(Duration::from_millis(50));
             false
         });
         made.with_context(|| format!("{}: bucket {bucket}: {last}", self.name))

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::appliance::{Api, Appliance, Environment};
 use crate::client::Prepared;
 use crate::peers::Place;
+use crate::process::pause;
 use crate::report::{Figure, median};
 use crate::signer::Payload;
 
@@ -44,7 +45,7 @@ pub fn starts(place: &Place) -> Result<Vec<Figure>> {
             again.push(ready);
         }
         if round + 1 == STARTS {
-            std::thread::sleep(IDLE);
+            pause(IDLE);
             let memory = appliance.process.memory()?;
             figures.push(Figure::new(
                 "idle-rss",
@@ -177,7 +178,7 @@ fn memory_when_closed(appliance: &Appliance) -> Result<u64> {
     let mut lowest = appliance.process.memory()?.resident;
     let mut fell = Instant::now();
     while fell.elapsed() < STEADY && start.elapsed() < CLOSING_LIMIT {
-        std::thread::sleep(Duration::from_millis(500));
+        pause(Duration::from_millis(500));
         let now = appliance.process.memory()?.resident;
         if now < lowest - lowest / 100 {
             lowest = now;
@@ -194,7 +195,7 @@ fn wait_for_deletion(dir: &Path, enough: u64) -> u64 {
         if left <= enough || start.elapsed() > DELETE_LIMIT {
             return left;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
     }
 }
 
