@@ -1,0 +1,114 @@
+//! The three btrfs calls a volume needs (make, snapshot and destroy a subvolume), and waiting for its cleaner.
+//!
+//! Spec: the kernel's `include/uapi/linux/btrfs.h`. Paths come as (open parent directory, entry name), so that
+//! nothing can be swapped for a symbolic link between check and use.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::ioctl;
+
+const MAGIC: u8 = 0x94;
+const NAME_BYTES: usize = 4040;
+/// The root directory of every subvolume has this inode number.
+const SUBVOLUME_INODE: u64 = 256;
+
+/// `struct btrfs_ioctl_vol_args_v2`.
+#[repr(C)]
+struct SubvolumeArguments {
+    fd: i64,
+    transaction: u64,
+    flags: u64,
+    unused: [u64; 4],
+    name: [u8; NAME_BYTES],
+}
+
+/// `struct btrfs_ioctl_subvol_wait`.
+#[repr(C)]
+struct CleanerArguments {
+    subvolume: u64,
+    mode: u32,
+    count: u32,
+}
+
+const SNAPSHOT: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 23);
+const CREATE: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 24);
+const DESTROY: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 63);
+const WAIT_FOR_CLEANER: ioctl::Opcode = ioctl::opcode::write::<CleanerArguments>(MAGIC, 65);
+/// Wait for all subvolumes queued for cleaning at the time of the call.
+const CLEANER_QUEUED: u32 = 1;
+
+fn arguments(fd: i64, name: &str) -> Result<SubvolumeArguments, Errno> {
+    // The kernel wants a terminating zero.
+    if name.is_empty() || name.len() >= NAME_BYTES || name.contains(['/', '\0']) {
+        return Err(Errno::INVAL);
+    }
+    let mut arguments = SubvolumeArguments { fd, transaction: 0, flags: 0, unused: [0; 4], name: [0; NAME_BYTES] };
+    arguments.name[..name.len()].copy_from_slice(name.as_bytes());
+    Ok(arguments)
+}
+
+fn call<const OPCODE: ioctl::Opcode>(parent: &File, arguments: SubvolumeArguments) -> Result<(), Errno> {
+    // SAFETY: the opcode's kernel structure is `btrfs_ioctl_vol_args_v2`, which `SubvolumeArguments` mirrors
+    // field by field (4096 bytes, held by a test); the kernel reads it only.
+    unsafe { ioctl::ioctl(parent, ioctl::Setter::<OPCODE, _>::new(arguments)) }
+}
+
+/// Makes the empty subvolume `parent/name`.
+pub fn create(parent: &File, name: &str) -> Result<(), Errno> {
+    call::<CREATE>(parent, arguments(0, name)?)
+}
+
+/// Makes `parent/name` a writable snapshot of the subvolume whose root is `source`.
+pub fn snapshot(source: &File, parent: &File, name: &str) -> Result<(), Errno> {
+    call::<SNAPSHOT>(parent, arguments(i64::from(source.as_raw_fd()), name)?)
+}
+
+/// Removes the subvolume `parent/name` with all it holds; its blocks are freed by the kernel's cleaner.
+pub fn destroy(parent: &File, name: &str) -> Result<(), Errno> {
+    call::<DESTROY>(parent, arguments(0, name)?)
+}
+
+/// Waits until the subvolumes destroyed so far have given back their blocks (Linux 6.13; before: does nothing).
+pub fn wait_for_cleaner(dir: &File) -> Result<(), Errno> {
+    let arguments = CleanerArguments { subvolume: 0, mode: CLEANER_QUEUED, count: 0 };
+    // SAFETY: the opcode's kernel structure is `btrfs_ioctl_subvol_wait`, mirrored by `CleanerArguments`; the
+    // mode used reads it only.
+    match unsafe { ioctl::ioctl(dir, ioctl::Setter::<WAIT_FOR_CLEANER, _>::new(arguments)) } {
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether `path`, which lies on btrfs, is the root of a subvolume.
+pub fn is_subvolume(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|m| m.is_dir() && m.ino() == SUBVOLUME_INODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_have_the_kernels_layout() {
+        assert_eq!(size_of::<SubvolumeArguments>(), 4096);
+        assert_eq!(std::mem::offset_of!(SubvolumeArguments, flags), 16);
+        assert_eq!(std::mem::offset_of!(SubvolumeArguments, name), 56);
+        assert_eq!(size_of::<CleanerArguments>(), 16);
+        assert_eq!((CREATE, SNAPSHOT, DESTROY), (0x5000_9418, 0x5000_9417, 0x5000_943f));
+    }
+
+    #[test]
+    fn names_with_a_path_in_them_are_refused() {
+        let check = |name: &str, good: bool| assert_eq!(arguments(0, name).is_ok(), good, "{name:?}");
+        check("env-a.1", true);
+        check("", false);
+        check("a/b", false);
+        check("a\0b", false);
+        check(&"a".repeat(NAME_BYTES - 1), true);
+        check(&"a".repeat(NAME_BYTES), false);
+    }
+}
