@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn steps() {
-        let check = |it: Situation, now_ms: u64, expected: Step| assert_eq!(step(&it, now_ms), expected, "{it:?} {now_ms}");
+        let check =
+            |it: Situation, now_ms: u64, expected: Step| assert_eq!(step(&it, now_ms), expected, "{it:?} {now_ms}");
         check(READY, 9_000_000, Step::Nothing);
         // Closing.
         check(OPEN, 1_029_999, Step::Nothing);

@@ -72,7 +72,7 @@ pub struct Description {
 pub struct Volumes {
     dir: PathBuf,
     description: Description,
-    /// Creations and removals are on disk before they return.
+    /// [`Volumes::persist`] means it.
     durable: bool,
 }
 
@@ -133,11 +133,6 @@ impl Volumes {
 
     /// Makes the empty volume `name`.
     pub fn create(&self, name: &str) -> Result<(), Fault> {
-        self.make(name)?;
-        self.persist_names()
-    }
-
-    fn make(&self, name: &str) -> Result<(), Fault> {
         if self.backing() == Backing::Btrfs {
             btrfs::create(&self.handle()?, name).map_err(std::io::Error::from)?;
             return Ok(());
@@ -151,11 +146,14 @@ impl Volumes {
     pub fn clone(&self, from: &str, to: &str, skip: &[&str], immutable: Immutable) -> Result<(), Fault> {
         if self.snapshots(from) {
             let source = File::open(self.path(from))?;
-            // A snapshot ends with a commit of the file system: it is on disk when this returns.
             return btrfs::snapshot(&source, &self.handle()?, to).map_err(|e| std::io::Error::from(e).into());
         }
-        self.make(to)?;
-        tree::clone(&self.path(from), &self.path(to), self.backing(), skip, immutable)?;
+        self.create(to)?;
+        Ok(tree::clone(&self.path(from), &self.path(to), self.backing(), skip, immutable)?)
+    }
+
+    /// Where volumes must survive power loss: what has been made so far is on disk when this returns.
+    pub fn persist(&self) -> Result<(), Fault> {
         if self.durable {
             rustix::fs::syncfs(self.handle()?).map_err(std::io::Error::from)?;
         }
@@ -200,13 +198,6 @@ impl Volumes {
     /// Opened for each call, so that nothing of ours keeps an image mounted.
     fn handle(&self) -> Result<File, Fault> {
         Ok(File::open(&self.dir).with_context(|| format!("open {}", self.dir.display()))?)
-    }
-
-    fn persist_names(&self) -> Result<(), Fault> {
-        if self.durable {
-            rustix::fs::fsync(self.handle()?).map_err(std::io::Error::from)?;
-        }
-        Ok(())
     }
 }
 
