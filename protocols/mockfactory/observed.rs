@@ -33,7 +33,7 @@ pub async fn advance_clock(mut request: Request<'_>) -> Result<Reply, Error> {
 pub async fn usage(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
-    let usage = environment.usage(system_now());
+    let usage = environment.usage(system_now()).await;
     Ok(Reply::ok(json!({
         "environment": environment.id().as_str(),
         "services": usage.services,
