@@ -194,8 +194,9 @@ fn fill(server: &Server, paths: impl Iterator<Item = String>, body: &Bytes, payl
     let count = requests.len();
     let connections = if body.len() > SMALL_BYTES { 1 } else { FILL_CONNECTIONS };
     let work = Work { requests, expect: 200, connections, repeat: false, limit: FILL_LIMIT };
-    let (latencies, _) = load::send(server.address, work).with_context(|| format!("{}: fill", server.name))?;
-    ensure!(latencies.len() == count, "{}: only {} of {count} objects stored", server.name, latencies.len());
+    let sent = load::send(server.address, work).with_context(|| format!("{}: fill", server.name))?;
+    let stored = sent.latencies_us.len();
+    ensure!(stored == count, "{}: only {stored} of {count} objects stored", server.name);
     Ok(())
 }
 

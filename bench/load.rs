@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
@@ -14,6 +14,10 @@ use crate::process::Process;
 
 /// How long a server may finish background work of a round; its CPU time counts to the round.
 const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Failed requests that a round bears: this many, or one in so many.
+const FAILURES_MAX: usize = 5;
+const FAILURES_SHARE: usize = 100;
 
 /// What one round sends.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct Round {
     pub seconds: f64,
     /// CPU time of the server in the round, per request, in microseconds.
     pub cpu_us: f64,
+    /// Requests that were not answered as they should be; they count for nothing else.
+    pub failures: usize,
     /// Microseconds from sending a request to having its whole reply, sorted.
     pub latencies_us: Vec<u32>,
 }
@@ -62,25 +68,33 @@ pub fn client_runtime() -> Result<Runtime> {
 #[allow(clippy::cast_precision_loss)]
 pub fn measure(process: &Process, address: SocketAddr, work: Work) -> Result<Round> {
     let before = process.cpu()?;
-    let (latencies, seconds) = send(address, work)?;
+    let sent = send(address, work)?;
     process.settle(SETTLE_LIMIT)?;
     let cpu = process.cpu()?.saturating_sub(before);
-    let requests = latencies.len();
+    let Sent { mut latencies_us, failures, seconds } = sent;
+    let requests = latencies_us.len();
     ensure!(requests > 0, "no request ended within the round");
-    let mut latencies_us = latencies;
     latencies_us.sort_unstable();
-    Ok(Round { requests, seconds, cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64, latencies_us })
+    Ok(Round { requests, failures, seconds, cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64, latencies_us })
 }
 
-/// Sends the work and answers each request's latency, in microseconds, and the seconds it took in all.
-pub fn send(address: SocketAddr, work: Work) -> Result<(Vec<u32>, f64)> {
+/// What became of some work.
+#[derive(Debug)]
+pub struct Sent {
+    pub latencies_us: Vec<u32>,
+    pub failures: usize,
+    pub seconds: f64,
+}
+
+/// Sends the work once through, or until its time is up.
+pub fn send(address: SocketAddr, work: Work) -> Result<Sent> {
     ensure!(address.ip().is_loopback(), "load goes to loopback addresses only, not to {address}");
     ensure!(!work.requests.is_empty(), "no request to send");
     let runtime = client_runtime()?;
     let connections = work.connections;
-    let shared = Rc::new(Shared { next: Cell::new(0), end: Instant::now() + work.limit, work });
+    let shared = Rc::new(Shared { next: Cell::new(0), failures: Cell::new(0), end: Instant::now() + work.limit, work });
     let start = Instant::now();
-    let latencies = LocalSet::new().block_on(&runtime, async {
+    let latencies_us = LocalSet::new().block_on(&runtime, async {
         let tasks: Vec<_> =
             (0..connections).map(|_| tokio::task::spawn_local(run(address, Rc::clone(&shared)))).collect();
         let mut all = Vec::new();
@@ -89,12 +103,13 @@ pub fn send(address: SocketAddr, work: Work) -> Result<(Vec<u32>, f64)> {
         }
         anyhow::Ok(all)
     })?;
-    Ok((latencies, start.elapsed().as_secs_f64()))
+    Ok(Sent { latencies_us, failures: shared.failures.get(), seconds: start.elapsed().as_secs_f64() })
 }
 
 struct Shared {
     work: Work,
     next: Cell<usize>,
+    failures: Cell<usize>,
     end: Instant,
 }
 
@@ -110,16 +125,32 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Some failures are a peer's own affair (rclone loses a race now and then); many are no measurement.
+    fn failed(&self, error: &anyhow::Error) -> Result<()> {
+        self.failures.set(self.failures.get() + 1);
+        ensure!(
+            self.failures.get() <= FAILURES_MAX.max(self.next.get() / FAILURES_SHARE),
+            "{} of {} requests failed, the last with: {error:#}",
+            self.failures.get(),
+            self.next.get()
+        );
+        Ok(())
+    }
+}
+
 async fn run(address: SocketAddr, shared: Rc<Shared>) -> Result<Vec<u32>> {
     let mut connection = Connection::new(address);
     let mut latencies = Vec::new();
     while let Some(request) = shared.take() {
         let start = Instant::now();
-        let reply = connection.exchange(request, None).await?;
-        if reply.status != shared.work.expect {
-            bail!("status {} instead of {}", reply.status, shared.work.expect);
+        match connection.exchange(request, None).await {
+            Ok(reply) if reply.status == shared.work.expect => {
+                latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
+            Ok(reply) => shared.failed(&anyhow!("status {}", reply.status))?,
+            Err(error) => shared.failed(&error)?,
         }
-        latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
     Ok(latencies)
 }
@@ -130,7 +161,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_sorted_latencies() {
-        let round = Round { requests: 5, seconds: 2.0, cpu_us: 0.0, latencies_us: vec![1, 2, 3, 4, 100] };
+        let round = Round { requests: 5, failures: 0, seconds: 2.0, cpu_us: 0.0, latencies_us: vec![1, 2, 3, 4, 100] };
         let check = |share, expected: f64| assert!((round.percentile(share) - expected).abs() < 1e-9, "{share}");
         check(0.0, 1.0);
         check(0.5, 3.0);

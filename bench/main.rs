@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bench::cases::Case;
 use bench::peers::{PEERS, Place};
 use bench::run::{FULL, PARTS, Plan, QUICK};
@@ -95,6 +95,7 @@ fn main() -> Result<()> {
     if arguments.quick && !results.gaps.is_empty() {
         bail!("a part did not run: {}", results.gaps.join("; "));
     }
+    ensure!(results.failures() == 0, "the appliance failed {} requests", results.failures());
     Ok(())
 }
 

@@ -158,9 +158,27 @@ impl Results {
                 names(false)
             );
         }
+        for series in &self.series {
+            let failures: usize = series.rounds.iter().map(|round| round.failures).sum();
+            if failures > 0 {
+                let sent: usize = series.rounds.iter().map(|round| round.requests).sum::<usize>() + failures;
+                let _ = writeln!(
+                    out,
+                    "\n{}: {failures} of {sent} requests of `{}` failed.",
+                    series.server,
+                    series.case.id()
+                );
+            }
+        }
         for gap in &self.gaps {
             let _ = writeln!(out, "\nNot measured: {gap}");
         }
+    }
+
+    /// Requests to the appliance that failed.
+    pub fn failures(&self) -> usize {
+        let ours = self.series.iter().filter(|series| series.server == appliance::NAME);
+        ours.flat_map(|series| &series.rounds).map(|round| round.failures).sum()
     }
 
     /// All results as JSON, for comparisons over time.
