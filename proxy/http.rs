@@ -48,11 +48,11 @@ pub(crate) struct Http {
 impl Http {
     pub fn new(dispatch: Arc<dyn Dispatch>, limits: Limits) -> Self {
         let mut http1 = http1::Builder::new();
+        // Not `pipeline_flush`: it copies bodies into one buffer without a bound.
         http1
             .max_header_size(limits.header_bytes)
             .max_headers(HEADER_LINES_MAX)
-            .max_buf_size(READ_BUFFER_BYTES_MAX)
-            .pipeline_flush(true);
+            .max_buf_size(READ_BUFFER_BYTES_MAX);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -14,6 +14,8 @@ const SMALL: &[u8] = &[b'x'; 4096];
 const PIECE: &[u8] = &[b'x'; 256 * 1024];
 const PIECES: usize = 256;
 
+static LARGE: std::sync::LazyLock<Bytes> = std::sync::LazyLock::new(|| Bytes::from(vec![b'l'; 64 * 1024 * 1024]));
+
 struct Echo;
 
 impl Dispatch for Echo {
@@ -22,6 +24,7 @@ impl Dispatch for Echo {
             let is_tenant = arrival.connection.attribute("env-a");
             assert!(is_tenant, "bench with fewer connections");
             let body = match (request.method(), request.uri().path()) {
+                (&http::Method::GET, "/one") => Full::new(LARGE.clone()).map_err(|never| match never {}).boxed_unsync(),
                 (&http::Method::GET, "/large") => Pieces(PIECES).boxed_unsync(),
                 (&http::Method::GET, "/empty") => full(b""),
                 (&http::Method::GET, _) => full(SMALL),
