@@ -21,16 +21,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 pub const CA_CERTIFICATE_FILE: &str = "ca.pem";
 const CA_KEY_FILE: &str = "ca-key.pem";
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 /// How far back certificates begin, for clients whose clock is behind.
 const BACKDATED: Duration = DAY;
-const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const CA_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// Clients refuse leaves that are valid for more than 398 days.
-const LEAF_LIFETIME: Duration = Duration::from_secs(397 * 24 * 60 * 60);
+const LEAF_LIFETIME: Duration = Duration::from_hours(397 * 24);
 /// A leaf with less than this ahead of it is minted anew.
-const LEAF_RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const LEAF_RENEWAL: Duration = Duration::from_hours(30 * 24);
 /// A CA with less than this ahead of it is renewed, so that no leaf outlives it.
-const CA_RENEWAL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const CA_RENEWAL: Duration = Duration::from_hours(400 * 24);
 /// Bytes of a serial number; 20 at most (RFC 5280, 4.1.2.2).
 const SERIAL_BYTES: usize = 16;
 

@@ -21,14 +21,14 @@ pub(crate) enum Protocol {
 
 /// `None` when more bytes are needed to tell.
 fn classify(first: &[u8]) -> Option<Protocol> {
-    let compared = first.len().min(HTTP2_PREFACE.len());
-    match first.first() {
-        None => None,
-        Some(&TLS_HANDSHAKE) => Some(Protocol::Tls),
-        Some(_) if first[..compared] != HTTP2_PREFACE[..compared] => Some(Protocol::Http1),
-        Some(_) if compared == HTTP2_PREFACE.len() => Some(Protocol::Http2),
-        Some(_) => None,
+    if first.first() == Some(&TLS_HANDSHAKE) {
+        return Some(Protocol::Tls);
     }
+    let compared = first.len().min(HTTP2_PREFACE.len());
+    if first[..compared] != HTTP2_PREFACE[..compared] {
+        return Some(Protocol::Http1);
+    }
+    (compared == HTTP2_PREFACE.len()).then_some(Protocol::Http2)
 }
 
 /// Reads until it can tell. `None` when the peer closes before.

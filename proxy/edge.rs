@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
@@ -208,30 +208,20 @@ impl App {
         };
         meter.handshakes_ok.increment(1);
         let arrival = Arrival { https: true, peer, connection };
-        match stream.get_ref().1.alpn_protocol() {
-            Some(protocol) => {
-                let is_http2 = protocol == b"h2";
-                self.http.serve(stream, arrival, is_http2, stop).await;
-            }
-            // A client without ALPN may still know beforehand that we speak HTTP/2.
-            None => {
-                let first = first_bytes(&mut stream);
-                let Some(Ok(Some((protocol, first)))) = self.bounded(self.limits.header_read, stop, first).await else {
-                    return;
-                };
-                let stream = Replay::new(first, stream);
-                self.http.serve(stream, arrival, protocol == Protocol::Http2, stop).await;
-            }
+        if let Some(protocol) = stream.get_ref().1.alpn_protocol() {
+            let is_http2 = protocol == b"h2";
+            return self.http.serve(stream, arrival, is_http2, stop).await;
+        }
+        // A client without ALPN may still know beforehand that we speak HTTP/2.
+        let first = first_bytes(&mut stream);
+        if let Some(Ok(Some((protocol, first)))) = self.bounded(self.limits.header_read, stop, first).await {
+            let stream = Replay::new(first, stream);
+            self.http.serve(stream, arrival, protocol == Protocol::Http2, stop).await;
         }
     }
 
     /// The outcome, or `None` when time is over or the edge stops.
-    async fn bounded<T>(
-        &self,
-        bound: std::time::Duration,
-        stop: &ShutdownWatch,
-        work: impl Future<Output = T>,
-    ) -> Option<T> {
+    async fn bounded<T>(&self, bound: Duration, stop: &ShutdownWatch, work: impl Future<Output = T>) -> Option<T> {
         let mut stop = stop.clone();
         tokio::select! {
             outcome = timeout(bound, work) => {

@@ -49,10 +49,7 @@ impl Http {
     pub fn new(dispatch: Arc<dyn Dispatch>, limits: Limits) -> Self {
         let mut http1 = http1::Builder::new();
         // Not `pipeline_flush`: it copies bodies into one buffer without a bound.
-        http1
-            .max_header_size(limits.header_bytes)
-            .max_headers(HEADER_LINES_MAX)
-            .max_buf_size(READ_BUFFER_BYTES_MAX);
+        http1.max_header_size(limits.header_bytes).max_headers(HEADER_LINES_MAX).max_buf_size(READ_BUFFER_BYTES_MAX);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
@@ -299,9 +296,8 @@ impl Future for Answering {
                             false
                         }
                         Poll::Ready(None) => true,
-                        Poll::Ready(Some(Err(_))) => false,
                         Poll::Pending if timer.as_mut().poll(cx).is_pending() => return Poll::Pending,
-                        Poll::Pending => false,
+                        Poll::Ready(Some(Err(_))) | Poll::Pending => false,
                     };
                     let answer = answer.take();
                     if end {

@@ -18,11 +18,11 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// A TLS handshake from its first byte to its end.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A kept-alive connection without a request is closed after one to two of these.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 /// A request body of which no byte arrives for so long fails with `TimedOut`; S3 waits as long.
 pub const BODY_STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// A client that takes no byte of its response for so long is cut off.
-pub const RESPONSE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+pub const RESPONSE_STALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of request bodies that have been read and not yet been consumed, all connections together. At the bound the
 /// edge stops reading: back-pressure, not failure.
 pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;

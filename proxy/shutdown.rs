@@ -116,6 +116,6 @@ async fn received(signal: &mut Option<Signal>) {
         None => false,
     };
     if !came {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

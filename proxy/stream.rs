@@ -222,7 +222,7 @@ mod tests {
         let (near, mut far) = duplex(8);
         let connection = connection();
         connection.set_unread(true);
-        let mut stream = Paced::new(near, connection, Duration::from_secs(60));
+        let mut stream = Paced::new(near, connection, Duration::from_mins(1));
         let client = tokio::spawn(async move {
             let sent = far.write_all(&[0; 4096]).await;
             drop(far);
