@@ -113,3 +113,6 @@ pub struct Verified {
     /// What the chunks of a signed `aws-chunked` body are verified with; `None` for every other body.
     pub chunks: Option<Box<ChunkKey>>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,8 +166,10 @@ fn write_head(parts: &Parts, date: &str, fields: Fields) -> Vec<u8> {
 fn write_amz_headers(parts: &Parts, query: &str, out: &mut Vec<u8>) {
     let mut lines: Vec<(String, Vec<u8>)> = Vec::new();
     for name in parts.headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
-        let mut line = Vec::new();
-        canonical::header(parts, name, &mut line);
+        // Unlike version 4, blanks within a value stay as they are.
+        let values: Vec<&[u8]> =
+            parts.headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii()).collect();
+        let line = [name.as_bytes(), b":", &values.join(&b","[..]), b"\n"].concat();
         lines.push((name.to_owned(), line));
     }
     for (name, value) in parameters(query) {
