@@ -93,9 +93,9 @@ impl AwsRestXml {
 
 /// The second id says nothing that the first doesn't: it is derived from it.
 fn host_id(request_id: &str) -> String {
-    let mut state = request_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = request_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mut bytes = [0; HOST_ID_BYTES];
     for chunk in bytes.chunks_mut(8) {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

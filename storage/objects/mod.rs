@@ -175,6 +175,13 @@ pub struct Conditions {
     pub if_size: Option<u64>,
 }
 
+#[allow(clippy::todo, unused_variables)]
+impl Conditions {
+    /// For GET, HEAD and the source of a copy: If-Match decides over If-Unmodified-Since, If-None-Match over
+    /// If-Modified-Since.
+    pub fn check_read(&self, object: &ObjectInfo) -> Result<(), Fault> { todo!() }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct PutSpec {
     pub owner: String,

@@ -5,9 +5,7 @@ use storage::environments::EnvironmentRecord;
 use storage::fault::Algorithm;
 use storage::objects::Namespace;
 
-use crate::dialects::s3::dialect::{
-    BucketNames, ChecksumRule, Dialect, FrontLabel, Owner, Recreate, Regions, Signing,
-};
+use crate::dialects::s3::dialect::{BucketNames, ChecksumRule, Dialect, FrontLabel, Owner, Recreate, Regions, Signing};
 use crate::dialects::s3::operation::Op;
 use crate::dialects::s3::{S3, error, operation};
 use crate::service::{Endpoint, Operation, Provider, Service};

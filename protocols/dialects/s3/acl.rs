@@ -118,9 +118,10 @@ impl Canned {
                 _ => "WRITE_ACP",
             };
             for grantee in value.to_str().unwrap_or_default().split(',') {
-                let (kind, value) = grantee.trim().split_once('=').ok_or_else(|| {
-                    invalid_argument("Argument format not recognized", name, grantee)
-                })?;
+                let (kind, value) = grantee
+                    .trim()
+                    .split_once('=')
+                    .ok_or_else(|| invalid_argument("Argument format not recognized", name, grantee))?;
                 let value = value.trim_matches('"');
                 match kind.trim() {
                     "uri" => grants.add(Grantee::Group(value), permission)?,
@@ -220,10 +221,7 @@ fn document(owner: &Owner, acl: Canned) -> String {
 
 fn grant(xml: &mut Writer, kind: &str, grantee: impl Fn(&mut Writer), permission: &str) {
     xml.open("Grant");
-    xml.open_with(
-        "Grantee",
-        &format!("xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{kind}\""),
-    );
+    xml.open_with("Grantee", &format!("xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{kind}\""));
     grantee(xml);
     xml.close("Grantee");
     xml.text("Permission", permission);
@@ -265,9 +263,7 @@ async fn asked(cx: &Context<'_>, owner: &Owner, body: Body) -> Result<Canned, Er
     let bytes = intake::document(cx, body, DOCUMENT_BYTES_MAX).await?;
     match (from_headers, bytes.is_empty()) {
         (Some(acl), true) => Ok(acl),
-        (Some(_), false) => Err(Code::InvalidRequest
-            .say("This request does not support content")
-            .into()),
+        (Some(_), false) => Err(Code::InvalidRequest.say("This request does not support content").into()),
         (None, true) => Err(Code::MissingSecurityHeader
             .say("Your request was missing a required header")
             .field("MissingHeaderName", HEADER)

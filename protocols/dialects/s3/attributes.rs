@@ -40,7 +40,11 @@ impl Wanted {
             }
         }
         if wanted == Self::default() {
-            return Err(invalid_argument("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty", HEADER, ""));
+            return Err(invalid_argument(
+                "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
+                HEADER,
+                "",
+            ));
         }
         Ok(wanted)
     }
@@ -126,7 +130,10 @@ mod tests {
     #[test]
     fn names() {
         check("ETag", Some(Wanted { etag: true, ..Wanted::default() }));
-        check("ETag, ObjectSize,Checksum", Some(Wanted { etag: true, size: true, checksum: true, ..Wanted::default() }));
+        check(
+            "ETag, ObjectSize,Checksum",
+            Some(Wanted { etag: true, size: true, checksum: true, ..Wanted::default() }),
+        );
         check("ObjectParts,StorageClass", Some(Wanted { parts: true, storage_class: true, ..Wanted::default() }));
         check("", None);
         check("Etag", None);

@@ -36,7 +36,10 @@ enum Who {
     Anonymous,
     Key(Arc<AccessKey>),
     /// A relaxed environment took the key's word for it.
-    Claimed { access_key: String, account: String },
+    Claimed {
+        access_key: String,
+        account: String,
+    },
 }
 
 impl Sender {
@@ -71,7 +74,7 @@ impl Sender {
 #[derive(Clone, Debug)]
 pub struct PayloadClaim {
     pub hash: PayloadHash,
-    pub chunks: Option<ChunkKey>,
+    pub chunks: Option<Box<ChunkKey>>,
 }
 
 /// Proves the request's claim, or lets it pass as the environment's mode says.
@@ -146,10 +149,7 @@ fn region_refused(dialect: &Dialect, region: &str) -> WireError {
     WireError::new(
         http::StatusCode::BAD_REQUEST,
         "InvalidRegionName",
-        format!(
-            "The region name '{region}' is not valid. Must be one of: {}",
-            dialect.regions.locations.join(", ")
-        ),
+        format!("The region name '{region}' is not valid. Must be one of: {}", dialect.regions.locations.join(", ")),
     )
 }
 

@@ -191,7 +191,9 @@ pub fn list(cx: &Context<'_>) -> Result<Response, Error> {
 }
 
 fn page_size(cx: &Context<'_>) -> Result<usize, WireError> {
-    let Some(text) = cx.query().filled("max-buckets") else { return Ok(usize::try_from(PAGE_MAX).unwrap_or(usize::MAX)) };
+    let Some(text) = cx.query().filled("max-buckets") else {
+        return Ok(usize::try_from(PAGE_MAX).unwrap_or(usize::MAX));
+    };
     let size = text.parse::<u64>().ok().filter(|size| (1..=PAGE_MAX).contains(size));
     let size = size.ok_or_else(|| {
         invalid_argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", &text)
@@ -201,9 +203,9 @@ fn page_size(cx: &Context<'_>) -> Result<usize, WireError> {
 
 fn continuation(token: &str) -> Result<String, WireError> {
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
-    })
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid_argument("The continuation token provided is incorrect", "continuation-token", token))
 }
 
 #[cfg(test)]

@@ -105,7 +105,9 @@ impl Declared {
                 .to_str()
                 .ok()
                 .and_then(|names| names.split(',').find_map(|name| by_header(name.trim())))
-                .ok_or_else(|| Code::InvalidRequest.say("The value specified in the x-amz-trailer header is not supported"))?;
+                .ok_or_else(|| {
+                    Code::InvalidRequest.say("The value specified in the x-amz-trailer header is not supported")
+                })?;
             supported(algorithm, dialect)?;
             declared.algorithm = Some(algorithm);
         }
@@ -143,11 +145,7 @@ impl Declared {
 
     pub fn wanted(&self, stored: Option<Algorithm>) -> WantedDigests {
         let wants = |algorithm| self.algorithm == Some(algorithm) || stored == Some(algorithm);
-        WantedDigests {
-            crc32: wants(Algorithm::Crc32),
-            sha1: wants(Algorithm::Sha1),
-            sha256: wants(Algorithm::Sha256),
-        }
+        WantedDigests { crc32: wants(Algorithm::Crc32), sha1: wants(Algorithm::Sha1), sha256: wants(Algorithm::Sha256) }
     }
 
     /// Compares with what was computed over the bytes.
@@ -185,16 +183,15 @@ fn unsupported(dialect: &Dialect) -> WireError {
 fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, WireError> {
     let Some(value) = headers.get(MD5_HEADER) else { return Ok(None) };
     let bytes = BASE64.decode(value.as_bytes()).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-    bytes.map(Some).ok_or_else(|| {
-        Code::InvalidDigest.error().field("Content-MD5", String::from_utf8_lossy(value.as_bytes()))
-    })
+    bytes
+        .map(Some)
+        .ok_or_else(|| Code::InvalidDigest.error().field("Content-MD5", String::from_utf8_lossy(value.as_bytes())))
 }
 
 fn decode(algorithm: Algorithm, value: &[u8]) -> Result<Vec<u8>, WireError> {
     let bytes = BASE64.decode(value.trim_ascii()).ok().filter(|bytes| bytes.len() == length(algorithm));
-    bytes.ok_or_else(|| {
-        Code::InvalidRequest.say(format!("Value for {} header is invalid.", header(algorithm).as_str()))
-    })
+    bytes
+        .ok_or_else(|| Code::InvalidRequest.say(format!("Value for {} header is invalid.", header(algorithm).as_str())))
 }
 
 /// The computed digest, in the wire's byte order.
@@ -365,10 +362,7 @@ mod tests {
         check(&[("x-amz-checksum-crc32", "AAAA")], Err("InvalidRequest"));
         check(&[("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-crc32c", "AAAAAA==")], Err("InvalidRequest"));
         check(&[("x-amz-sdk-checksum-algorithm", "CRC32")], Err("InvalidRequest"));
-        check(
-            &[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "AAAAAA==")],
-            Err("InvalidRequest"),
-        );
+        check(&[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "AAAAAA==")], Err("InvalidRequest"));
         check(&[("x-amz-trailer", "x-amz-checksum-crc64nvme")], Ok(Some(Algorithm::Crc64Nvme)));
         check(&[("x-amz-trailer", "x-other")], Err("InvalidRequest"));
         check(&[("content-md5", "nonsense")], Err("InvalidDigest"));
@@ -406,8 +400,11 @@ mod tests {
 
     #[test]
     fn composite_values_say_their_parts() {
-        let checksum =
-            Checksum { algorithm: Algorithm::Crc32, value: vec![0, 0, 0, 1], coverage: Coverage::Composite { parts: 3 } };
+        let checksum = Checksum {
+            algorithm: Algorithm::Crc32,
+            value: vec![0, 0, 0, 1],
+            coverage: Coverage::Composite { parts: 3 },
+        };
         let mut out = HeaderMap::new();
         to_headers(&checksum, &mut out, true);
         assert_eq!(out["x-amz-checksum-crc32"], "AAAAAQ==-3");

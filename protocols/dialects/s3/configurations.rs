@@ -15,9 +15,8 @@ pub fn get(cx: &Context<'_>) -> Result<Response, Error> {
         Op::GetBucketVersioning => empty("VersioningConfiguration"),
         Op::GetBucketNotificationConfiguration => empty("NotificationConfiguration"),
         Op::GetBucketAccelerateConfiguration => empty("AccelerateConfiguration"),
-        Op::GetBucketLogging => {
-            Writer::new("BucketLoggingStatus", Some("http://doc.s3.amazonaws.com/2006-03-01")).finish("BucketLoggingStatus")
-        }
+        Op::GetBucketLogging => Writer::new("BucketLoggingStatus", Some("http://doc.s3.amazonaws.com/2006-03-01"))
+            .finish("BucketLoggingStatus"),
         Op::GetBucketRequestPayment => {
             let mut xml = Writer::new("RequestPaymentConfiguration", Some(XML_NAMESPACE));
             xml.text("Payer", "BucketOwner");

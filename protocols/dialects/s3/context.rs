@@ -182,7 +182,11 @@ fn number(name: &'static str, text: Cow<'_, str>) -> Result<u64, WireError> {
         ));
     }
     u64::try_from(value).map_err(|_| {
-        super::error::invalid_argument(format!("Argument {name} must be an integer between 0 and 2147483647"), name, &text)
+        super::error::invalid_argument(
+            format!("Argument {name} must be an integer between 0 and 2147483647"),
+            name,
+            &text,
+        )
     })
 }
 

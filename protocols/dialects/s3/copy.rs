@@ -60,10 +60,7 @@ pub async fn copy(cx: &Context<'_>) -> Result<Response, Error> {
 }
 
 /// The source's attributes; storage class, redirect and ACL are never copied but set by the request.
-fn kept_attributes(
-    source: &ObjectInfo,
-    asked: storage::objects::Attributes,
-) -> storage::objects::Attributes {
+fn kept_attributes(source: &ObjectInfo, asked: storage::objects::Attributes) -> storage::objects::Attributes {
     let mut attributes = source.attributes.clone();
     attributes.storage_class = asked.storage_class;
     attributes.website_redirect = asked.website_redirect;
@@ -96,7 +93,8 @@ fn directive(cx: &Context<'_>, name: &'static str) -> Result<bool, WireError> {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
         Some(other) => {
-            let text = if name.contains("tagging") { "Unknown tagging directive." } else { "Unknown metadata directive." };
+            let text =
+                if name.contains("tagging") { "Unknown tagging directive." } else { "Unknown metadata directive." };
             Err(invalid_argument(text, name, other))
         }
     }

@@ -109,9 +109,9 @@ impl Rule {
     fn allows(&self, origin: &str, method: &str, headers: &[String]) -> bool {
         self.allowed_origins.iter().any(|pattern| matches(pattern, origin))
             && self.allowed_methods.iter().any(|allowed| allowed == method)
-            && headers.iter().all(|header| {
-                self.allowed_headers.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), header))
-            })
+            && headers
+                .iter()
+                .all(|header| self.allowed_headers.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), header)))
     }
 
     /// The headers of an allowed request. Any origin at all is answered with a star and no credentials.
@@ -144,9 +144,7 @@ impl Rule {
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
-        Some((start, end)) => {
-            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
-        }
+        Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
     }
 }
 
@@ -178,8 +176,8 @@ pub async fn preflight(
     let Some(name) = target.bucket.as_deref() else { return Err(forbidden(None).into()) };
     let store = environment.objects().await?;
     let bucket = store.bucket(dialect.namespace, name)?;
-    let rules = rules_of(&bucket)
-        .ok_or_else(|| forbidden(Some("CORSResponse: CORS is not enabled for this bucket.")))?;
+    let rules =
+        rules_of(&bucket).ok_or_else(|| forbidden(Some("CORSResponse: CORS is not enabled for this bucket.")))?;
     let rule = rules.iter().find(|rule| rule.allows(origin, method, &requested)).ok_or_else(|| forbidden(None))?;
     let mut headers = Vec::new();
     rule.answer(origin, &requested, &mut headers);

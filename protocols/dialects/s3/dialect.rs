@@ -178,9 +178,9 @@ impl BucketNames {
         (BUCKET_NAME_MIN..=BUCKET_NAME_MAX).contains(&bytes.len())
             && edge(bytes.first())
             && edge(bytes.last())
-            && bytes.iter().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-' || (self.dots && *b == b'.')
-            })
+            && bytes
+                .iter()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-' || (self.dots && *b == b'.'))
             && !name.contains("..")
             && name.parse::<std::net::Ipv4Addr>().is_err()
             && !self.reserved_prefixes.iter().any(|prefix| name.starts_with(prefix))
@@ -192,8 +192,11 @@ impl BucketNames {
 mod tests {
     use super::*;
 
-    const NAMES: BucketNames =
-        BucketNames { dots: true, reserved_prefixes: &["xn--", "sthree-"], reserved_suffixes: &["-s3alias", "--ol-s3"] };
+    const NAMES: BucketNames = BucketNames {
+        dots: true,
+        reserved_prefixes: &["xn--", "sthree-"],
+        reserved_suffixes: &["-s3alias", "--ol-s3"],
+    };
 
     fn check(name: &str, want: bool) {
         assert_eq!(NAMES.allow(name), want, "{name}");

@@ -148,10 +148,9 @@ pub fn from_fault(fault: &Fault) -> WireError {
         Fault::NotModified { etag, last_modified } => not_modified(etag, *last_modified),
         Fault::Conflict { .. } => Code::ConditionalRequestConflict.error(),
         Fault::RangeNotSatisfiable { size } => range_not_satisfiable(None, *size),
-        Fault::TooLarge { what: "key", limit, actual } => Code::KeyTooLongError
-            .error()
-            .field("Size", actual.to_string())
-            .field("MaxSizeAllowed", limit.to_string()),
+        Fault::TooLarge { what: "key", limit, actual } => {
+            Code::KeyTooLongError.error().field("Size", actual.to_string()).field("MaxSizeAllowed", limit.to_string())
+        }
         Fault::TooLarge { limit, actual, .. } => too_large(*actual, *limit),
         Fault::TooSmall { limit, actual, .. } => Code::EntityTooSmall
             .error()
@@ -196,10 +195,7 @@ pub fn range_not_satisfiable(requested: Option<&str>, size: u64) -> WireError {
 }
 
 pub fn too_large(actual: u64, limit: u64) -> WireError {
-    Code::EntityTooLarge
-        .error()
-        .field("ProposedSize", actual.to_string())
-        .field("MaxSizeAllowed", limit.to_string())
+    Code::EntityTooLarge.error().field("ProposedSize", actual.to_string()).field("MaxSizeAllowed", limit.to_string())
 }
 
 fn not_found(kind: Kind, name: &str) -> WireError {
@@ -241,11 +237,9 @@ fn invalid(field: &str, why: &str) -> WireError {
         "bucket name" | "bucket" => Code::InvalidBucketName.error(),
         "tag" | "tags" => Code::InvalidTag.say(why.to_owned()),
         "metadata" => Code::MetadataTooLarge.error(),
-        "part number" => invalid_argument(
-            "Part number must be an integer between 1 and 10000, inclusive",
-            "partNumber",
-            why,
-        ),
+        "part number" => {
+            invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", why)
+        }
         "parts" => Code::InvalidRequest.say(why.to_owned()),
         _ => invalid_argument(format!("{field}: {why}"), field, ""),
     }
@@ -294,7 +288,10 @@ mod tests {
             Fault::Exists { kind: Kind::Bucket, name: "b".into(), owned: true },
             "409 BucketAlreadyOwnedByYou BucketName=b",
         );
-        check(Fault::Exists { kind: Kind::Bucket, name: "b".into(), owned: false }, "409 BucketAlreadyExists BucketName=b");
+        check(
+            Fault::Exists { kind: Kind::Bucket, name: "b".into(), owned: false },
+            "409 BucketAlreadyExists BucketName=b",
+        );
         check(Fault::NotEmpty { kind: Kind::Bucket, name: "b".into() }, "409 BucketNotEmpty BucketName=b");
         check(Fault::Precondition { condition: "If-Match" }, "412 PreconditionFailed Condition=If-Match");
         check(Fault::NotModified { etag: "e".into(), last_modified: Timestamp(0) }, "304 NotModified");
@@ -304,7 +301,10 @@ mod tests {
             Fault::TooLarge { what: "key", limit: 1024, actual: 1025 },
             "400 KeyTooLongError Size=1025 MaxSizeAllowed=1024",
         );
-        check(Fault::TooLarge { what: "body", limit: 5, actual: 6 }, "400 EntityTooLarge ProposedSize=6 MaxSizeAllowed=5");
+        check(
+            Fault::TooLarge { what: "body", limit: 5, actual: 6 },
+            "400 EntityTooLarge ProposedSize=6 MaxSizeAllowed=5",
+        );
         check(
             Fault::TooSmall { what: "part", limit: 5, actual: 4 },
             "400 EntityTooSmall ProposedSize=4 MinSizeAllowed=5",

@@ -212,8 +212,11 @@ mod tests {
 
     /// A body that arrives in frames of `size` bytes.
     fn body(text: &str, size: usize) -> Body {
-        let frames: Vec<Result<_, BoxError>> =
-            text.as_bytes().chunks(size).map(|chunk| Ok(http_body::Frame::data(Bytes::copy_from_slice(chunk)))).collect();
+        let frames: Vec<Result<_, BoxError>> = text
+            .as_bytes()
+            .chunks(size)
+            .map(|chunk| Ok(http_body::Frame::data(Bytes::copy_from_slice(chunk))))
+            .collect();
         let mut frames = frames.into_iter();
         StreamBody::new(Frames(Box::new(move || frames.next()))).boxed_unsync()
     }
@@ -275,7 +278,8 @@ mod tests {
         check("preamble\r\n--b\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n\r\n--b--", Ok(&[("k", "")])).await;
         check("--b--", Ok(&[])).await;
         check("--b\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\nv", Err("MalformedPOSTRequest")).await;
-        check("--b\r\nContent-Disposition: attachment; name=\"k\"\r\n\r\nv\r\n--b--", Err("MalformedPOSTRequest")).await;
+        check("--b\r\nContent-Disposition: attachment; name=\"k\"\r\n\r\nv\r\n--b--", Err("MalformedPOSTRequest"))
+            .await;
         check("--b\r\nX: y\r\n\r\nv\r\n--b--", Err("MalformedPOSTRequest")).await;
         check("", Err("MalformedPOSTRequest")).await;
     }

@@ -1,7 +1,6 @@
 //! Bodies on their way in: framing undone, lengths, hashes and checksums proved, and either streamed into
 //! the engine or, for XML documents, gathered up to a limit.
 
-
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use http::HeaderMap;
@@ -139,9 +138,10 @@ pub fn body_error(error: &BodyError) -> WireError {
             .say("The request body is longer than the number of bytes declared")
             .field("NumberBytesExpected", declared.to_string()),
         BodyError::Malformed(_) => Code::IncompleteBody.error(),
-        BodyError::ChunkTooSmall { chunk, size } => {
-            Code::InvalidChunkSizeError.error().field("Chunk", chunk.to_string()).field("BadChunkSize", size.to_string())
-        }
+        BodyError::ChunkTooSmall { chunk, size } => Code::InvalidChunkSizeError
+            .error()
+            .field("Chunk", chunk.to_string())
+            .field("BadChunkSize", size.to_string()),
         BodyError::ChunkSignature { string_to_sign, provided } => Code::SignatureDoesNotMatch
             .error()
             .field("StringToSign", String::from_utf8_lossy(string_to_sign))
@@ -153,10 +153,10 @@ pub fn body_error(error: &BodyError) -> WireError {
             .field("S3ComputedContentSHA256", HEXLOWER.encode(computed)),
     };
     // Where the body's end was reached, the connection is good for the next request.
-    refusal.close = !matches!(error, BodyError::Sha256Mismatch { .. } | BodyError::Incomplete { .. } | BodyError::Trailer(_));
+    refusal.close =
+        !matches!(error, BodyError::Sha256Mismatch { .. } | BodyError::Incomplete { .. } | BodyError::Trailer(_));
     refusal
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -175,11 +175,7 @@ mod tests {
         check(BodyError::TooLong { declared: 2 }, "400 IncompleteBody", true);
         check(BodyError::Malformed("x"), "400 IncompleteBody", true);
         check(BodyError::ChunkTooSmall { chunk: 2, size: 1 }, "403 InvalidChunkSizeError", true);
-        check(
-            BodyError::Sha256Mismatch { client: [0; 32], computed: [1; 32] },
-            "400 XAmzContentSHA256Mismatch",
-            false,
-        );
+        check(BodyError::Sha256Mismatch { client: [0; 32], computed: [1; 32] }, "400 XAmzContentSHA256Mismatch", false);
     }
 
     #[test]

@@ -246,9 +246,7 @@ fn read_token(token: &str) -> Result<String, WireError> {
     let incorrect = || invalid_argument("The continuation token provided is incorrect", "continuation-token", token);
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).map_err(|_| incorrect())?;
     match bytes.split_first() {
-        Some((&TOKEN_FORMAT, after)) if !after.is_empty() => {
-            String::from_utf8(after.to_vec()).map_err(|_| incorrect())
-        }
+        Some((&TOKEN_FORMAT, after)) if !after.is_empty() => String::from_utf8(after.to_vec()).map_err(|_| incorrect()),
         _ => Err(incorrect()),
     }
 }

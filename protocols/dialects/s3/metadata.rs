@@ -86,7 +86,9 @@ fn check_encryption(headers: &HeaderMap, dialect: &Dialect) -> Result<(), WireEr
     if headers.contains_key("x-amz-server-side-encryption-customer-algorithm")
         || headers.contains_key("x-amz-copy-source-server-side-encryption-customer-algorithm")
     {
-        return Err(Code::NotImplemented.say((dialect.not_implemented)("SSE-C")).field("Header", "x-amz-server-side-encryption-customer-algorithm"));
+        return Err(Code::NotImplemented
+            .say((dialect.not_implemented)("SSE-C"))
+            .field("Header", "x-amz-server-side-encryption-customer-algorithm"));
     }
     match headers.get(ENCRYPTION).map(HeaderValue::as_bytes) {
         None | Some(b"AES256") => Ok(()),

@@ -74,8 +74,7 @@ pub async fn copy(cx: &Context<'_>) -> Result<Response, Error> {
             .into());
     }
     let part = cx.store.copy_part(&bucket, &upload, number, &source.object, range).await?;
-    let mut response =
-        reply::xml(copy::result("CopyPartResult", &part.etag, part.modified, part.checksum.as_ref()));
+    let mut response = reply::xml(copy::result("CopyPartResult", &part.etag, part.modified, part.checksum.as_ref()));
     metadata::encryption(cx.dialect, response.headers_mut());
     Ok(response)
 }

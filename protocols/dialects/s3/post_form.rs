@@ -82,7 +82,8 @@ pub async fn post(dialect: &'static Dialect, call: Call<'_>) -> Result<Response,
     };
     trace.access_key = sender.access_key().map(str::to_owned);
     let key_text = fields.key()?;
-    let policy = claim.as_ref().map(|claim| check_policy(claim, &fields, bucket, &key_text, &environment)).transpose()?;
+    let policy =
+        claim.as_ref().map(|claim| check_policy(claim, &fields, bucket, &key_text, &environment)).transpose()?;
 
     let object_parts = fields.as_put(&parts);
     let target = Target { key: Some(key_text.into()), ..target.clone() };
@@ -168,7 +169,7 @@ async fn store(
         Some(document) => tagging::of_object_document(document.as_bytes())?,
         None => tagging::from_header(cx)?,
     };
-    let mut declared = Declared::from_headers(&cx.parts.headers, cx.dialect)?;
+    let declared = Declared::from_headers(&cx.parts.headers, cx.dialect)?;
     let algorithm = declared.algorithm.or(cx.dialect.default_checksum);
     let allowed = policy.and_then(Policy::length).unwrap_or(0..=PUT_BYTES_MAX);
     let mut writer = cx.store.writer(None, declared.wanted(algorithm))?;
@@ -194,20 +195,13 @@ async fn store(
     // The rest of the form says nothing, but only a whole form is one.
     while form.next_part().await?.is_some() {}
     let checksum = checksums::kept(stored.digests(), algorithm);
-    let spec =
-        PutSpec { owner: bucket.owner.clone(), attributes, tags, checksum, conditions: Default::default() };
+    let spec = PutSpec { owner: bucket.owner.clone(), attributes, tags, checksum, conditions: Default::default() };
     let object = cx.store.put(&bucket, &key, stored, spec).await?;
     answer(cx, fields, &bucket.name, &key, &object)
 }
 
 /// Redirects, or answers with the status that the form asked for.
-fn answer(
-    cx: &Context<'_>,
-    fields: &Fields,
-    bucket: &str,
-    key: &Key,
-    object: &ObjectInfo,
-) -> Result<Response, Error> {
+fn answer(cx: &Context<'_>, fields: &Fields, bucket: &str, key: &Key, object: &ObjectInfo) -> Result<Response, Error> {
     let location = cx.location(bucket, key.as_str());
     let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
     let mut response = match (redirect.filter(|to| is_absolute(to)), fields.get("success_action_status")) {
@@ -274,9 +268,8 @@ impl Fields {
                 return Ok(fields);
             }
             let value = form.text(left).await?;
-            left = left
-                .checked_sub(name.len() + value.len())
-                .ok_or_else(|| Code::MaxPostPreDataLengthExceeded.error())?;
+            left =
+                left.checked_sub(name.len() + value.len()).ok_or_else(|| Code::MaxPostPreDataLengthExceeded.error())?;
             fields.all.push((name, value));
         }
         Err(Error::Wire(Code::IncorrectNumberOfFilesInPostRequest.error()))
@@ -311,8 +304,10 @@ impl Fields {
         let mut put = parts.clone();
         put.method = Method::POST;
         let kept = ["host", "origin", "x-amz-expected-bucket-owner"];
-        let mut headers: HeaderMap =
-            kept.iter().filter_map(|name| Some((HeaderName::from_static(name), parts.headers.get(*name)?.clone()))).collect();
+        let mut headers: HeaderMap = kept
+            .iter()
+            .filter_map(|name| Some((HeaderName::from_static(name), parts.headers.get(*name)?.clone())))
+            .collect();
         if let Some(kind) = &self.file.content_type
             && let Ok(value) = HeaderValue::from_str(kind)
         {
@@ -339,7 +334,11 @@ mod tests {
     fn fields(pairs: &[(&str, &str)], filename: &str) -> Fields {
         Fields {
             all: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            file: Head { name: "file".into(), filename: Some(filename.into()), content_type: Some("text/plain".into()) },
+            file: Head {
+                name: "file".into(),
+                filename: Some(filename.into()),
+                content_type: Some("text/plain".into()),
+            },
         }
     }
 

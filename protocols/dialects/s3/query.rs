@@ -19,10 +19,7 @@ impl<'a> Query<'a> {
 
     /// Names and values as sent.
     pub fn raw_pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        self.0.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
     /// The first value of `name`, decoded. Bytes that are not UTF-8 become replacement characters.
