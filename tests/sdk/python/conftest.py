@@ -1,6 +1,5 @@
 """Fixtures: one appliance per pytest worker, one environment per module, one bucket per case."""
 
-import itertools
 import os
 
 import pytest
@@ -9,6 +8,7 @@ from harness import resolve
 from harness.appliance import Appliance, Borrowed
 from harness.cloud import Cloud
 from harness.forward_proxy import ForwardProxy
+from harness.names import bucket_name
 from harness.wire import Wire
 
 resolve.install()
@@ -16,8 +16,6 @@ for name in [name for name in os.environ if name.startswith("AWS_") or name.lowe
     del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-
-_numbers = itertools.count()
 
 
 def pytest_generate_tests(metafunc):
@@ -132,10 +130,6 @@ def forward_proxy():
     one = ForwardProxy()
     yield one
     one.close()
-
-
-def bucket_name(prefix: str = "sdk") -> str:
-    return f"{prefix}-{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ RAW = [
 
 
 @pytest.mark.doors("aws")
-@pytest.mark.parametrize("sent,fields,status,code", RAW)
+@pytest.mark.parametrize("sent,fields,status,code", RAW, ids=range(len(RAW)))
 def test_body(wire, s3, bucket, sent, fields, status, code):
     s3.put_object(Bucket=bucket, Key="a", Body=noise(10))
     fields = {"Content-MD5": md5(sent)} if fields == "md5" else fields

@@ -1,8 +1,8 @@
 """Buckets: their names, their life, where they lie, and the configurations they lack."""
 
 import pytest
-from conftest import bucket_name
 from harness.expect import headers, refused, status
+from harness.names import bucket_name
 
 NAMES_REFUSED = [
     "ab", "a" * 64, "Upper", "under_score", "double..dot", "-begins", "ends-", "192.168.5.4", "xn--punycode",

@@ -53,7 +53,7 @@ def test_wrong_value(s3, bucket, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("value", ["!!!", "AAAA", base64.b64encode(b"x" * 40).decode()])
+@pytest.mark.parametrize("value", ["!!!", "AAAA", base64.b64encode(b"x" * 40).decode()], ids=["no-base64", "short", "long"])
 def test_value_that_is_none(wire, s3, bucket, algorithm, value):
     reply = wire.send("PUT", f"/{bucket}/k", DATA, {f"x-amz-checksum-{algorithm.lower()}": value})
     assert (reply.status, reply.code) == (400, "InvalidRequest")

@@ -31,8 +31,8 @@ def test_life_of_tags(s3, bucket):
 
 
 def test_given_with_the_object(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="a=1&b=two%20words&c=%2B%26%3D&d=")
-    assert tags_of(s3, bucket) == {"a": "1", "b": "two words", "c": "+&=", "d": ""}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="a=1&b=two%20words&c=%2B%3D&d=")
+    assert tags_of(s3, bucket) == {"a": "1", "b": "two words", "c": "+=", "d": ""}
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert tags_of(s3, bucket) == {}
 
@@ -52,12 +52,11 @@ def test_given_with_the_upload(s3, bucket):
     ({"k" * 128: "v" * 256}, None),
     ({"k" * 129: "v"}, "InvalidTag"),
     ({"k": "v" * 257}, "InvalidTag"),
-    ({"": "v"}, "InvalidTag"),
     ({"é 日本": "ü+-=._:/@"}, None),
     ({"a<b": "v"}, "InvalidTag"),
     ({"k": "{}"}, "InvalidTag"),
     ({"aws:reserved": "v"}, "InvalidTag"),
-], ids=range(10))  # fmt: skip
+], ids=range(9))  # fmt: skip
 def test_limits(s3, bucket, tags, code):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     if code is None:

@@ -6,6 +6,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from .openapi import Document
+
 SERVICES = ["aws_s3", "cloudflare_r2", "do_spaces"]
 
 
@@ -81,6 +83,7 @@ class Cloud:
         self.domain = domain
         self.ca = appliance.ca
         self._catalogue = None
+        self._document = None
 
     def port(self, scheme: str) -> int:
         return self.appliance.https_port if scheme == "https" else self.appliance.http_port
@@ -93,7 +96,17 @@ class Cloud:
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        return self.plain(method, f"/api/v1{path}", data, sent)
+        answer = self.plain(method, f"/api/v1{path}", data, sent)
+        if answer.text:
+            self.document().check(method, f"/api/v1{path}", answer.status, answer.json)
+        return answer
+
+    def document(self) -> Document:
+        """What the appliance says its control plane is; every answer is held against it."""
+        if self._document is None:
+            headers = {"Authorization": f"Bearer {self.appliance.token}"}
+            self._document = Document(self.plain("GET", "/api/v1/openapi.json", headers=headers).json)
+        return self._document
 
     def plain(self, method: str, path: str, data: bytes | None = None, headers: dict | None = None) -> Answer:
         """One request to the appliance's root, without a token."""
