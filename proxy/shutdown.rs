@@ -73,6 +73,7 @@ impl ShutdownSignalWatch for Stop {
 /// Requests to stop, from wherever they come.
 struct Requests {
     asked: watch::Receiver<u32>,
+    answered: u32,
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
 }
@@ -84,23 +85,22 @@ impl Requests {
                 outcome.inspect_err(|error| tracing::error!(%error, "signals can't be listened to")).ok()
             })
         };
-        let mut asked = handle.asked.subscribe();
-        // What was asked before the edge ran counts.
-        asked.mark_changed();
-        Self { asked, terminate: listen(SignalKind::terminate()), interrupt: listen(SignalKind::interrupt()) }
+        Self {
+            asked: handle.asked.subscribe(),
+            answered: 0,
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+        }
     }
 
+    /// Each request counts, however fast they follow each other and whether or not the edge ran already.
     async fn next(&mut self) {
-        let Self { asked, terminate, interrupt } = self;
+        let Self { asked, answered, terminate, interrupt } = self;
         let handle = async {
-            loop {
-                if asked.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                if *asked.borrow() > 0 {
-                    return;
-                }
+            if asked.wait_for(|times| *times > *answered).await.is_err() {
+                std::future::pending::<()>().await;
             }
+            *answered += 1;
         };
         tokio::select! {
             () = handle => {}

@@ -125,8 +125,8 @@ impl Tls {
         if parent == self.domain && parent.contains('.') {
             return Some(Cover::Base);
         }
-        // Verifiers don't take a wildcard that stands before a single label.
-        Some(if parent.contains('.') { Cover::Siblings(parent) } else { Cover::Name(name) })
+        // Verifiers don't take a wildcard that stands before a single label, so `a.localhost` gets its children's leaf.
+        Some(Cover::Family(if parent.contains('.') { parent } else { name }))
     }
 }
 
@@ -139,16 +139,17 @@ enum Cover<'a> {
     /// The appliance itself, by any name or address.
     Base,
     /// This parent and everything one label below it.
-    Siblings(&'a str),
+    Family(&'a str),
+    /// This name only.
     Name(&'a str),
 }
 
 impl Cover<'_> {
-    /// Where its leaf is kept. A name that is also a parent gets the same leaf or a wider one.
+    /// Where its leaf is kept.
     fn key(&self) -> &str {
         match self {
             Cover::Base => BASE,
-            Cover::Siblings(parent) => parent,
+            Cover::Family(parent) => parent,
             Cover::Name(name) => name,
         }
     }
@@ -165,7 +166,7 @@ impl Cover<'_> {
                 }
                 names
             }
-            Cover::Siblings(parent) => vec![format!("*.{parent}"), (*parent).to_owned()],
+            Cover::Family(parent) => vec![format!("*.{parent}"), (*parent).to_owned()],
             Cover::Name(name) => vec![(*name).to_owned()],
         }
     }
