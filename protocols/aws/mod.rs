@@ -1,2 +1,4 @@
+//! Amazon Web Services: credentials, and one folder per service.
+
 pub mod credentials;
 pub mod s3;

@@ -1,1 +1,3 @@
+//! What several providers speak. Providers import dialects, never each other.
+
 pub mod s3;

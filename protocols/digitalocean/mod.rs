@@ -1,2 +1,4 @@
+//! DigitalOcean: credentials, and one folder per service.
+
 pub mod credentials;
 pub mod spaces;
