@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use minicbor::{Decode, Encode};
+
 /// What a fault is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -60,14 +62,21 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A digest or checksum algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A digest or checksum algorithm. The numbers are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Algorithm {
+    #[n(0)]
     Md5,
+    #[n(1)]
     Crc32,
+    #[n(2)]
     Crc32c,
+    #[n(3)]
     Crc64Nvme,
+    #[n(4)]
     Sha1,
+    #[n(5)]
     Sha256,
 }
 

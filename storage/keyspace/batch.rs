@@ -43,6 +43,10 @@ impl Batch {
         self.0.len()
     }
 
+    pub(super) fn twin(&self) -> Self {
+        Self(WriteBatch::from_data(self.0.data()))
+    }
+
     pub(super) fn into_inner(self) -> WriteBatch {
         self.0
     }

@@ -91,6 +91,7 @@ pub struct Keyspace {
     writes: WriteOptions,
     /// Fails instead of waiting where RocksDB wants writers to slow down.
     eager_writes: WriteOptions,
+    notes: WriteOptions,
     _shared: Arc<Shared>,
 }
 
@@ -104,7 +105,7 @@ impl Keyspace {
         eager_writes.set_no_slowdown(true);
         let reads = ReadOptions::default();
         let dir = dir.to_owned();
-        Ok(Arc::new(Self { db, dir, durability, reads, writes, eager_writes, _shared: Arc::clone(shared) }))
+        Ok(Arc::new(Self { db, dir, durability, reads, writes, eager_writes, notes: WriteOptions::default(), _shared: Arc::clone(shared) }))
     }
 
     pub fn dir(&self) -> &Path {
@@ -121,32 +122,47 @@ impl Keyspace {
             .map_err(fault)
     }
 
-    /// Makes a batch visible, whole or not at all, as durable as the keyspace promises.
-    /// On the caller's thread where that takes microseconds, on a blocking one where it may take longer.
-    pub async fn commit(self: &Arc<Self>, batch: Batch) -> Result<(), Fault> {
+    /// Makes a batch visible, whole or not at all, if that takes microseconds only; else hands it back.
+    /// Always handed back where commits are synced.
+    pub fn commit_now(&self, batch: Batch) -> Result<Result<(), Batch>, Fault> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
-        let mut batch = batch.into_inner();
-        if self.durability == Durability::Process {
-            // The write consumes the batch; a stalled one must be repeated.
-            let again = rocksdb::WriteBatch::from_data(batch.data());
-            match self.db.write_opt(batch, &self.eager_writes) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Incomplete => batch = again,
-                Err(error) => return Err(fault(error)),
-            }
+        if self.durability == Durability::Power {
+            return Ok(Err(batch));
         }
-        let keyspace = Arc::clone(self);
-        blocking(move || keyspace.db.write_opt(batch, &keyspace.writes).map_err(fault)).await
+        // The write consumes the batch, and a stalled one must be repeated.
+        let again = batch.twin();
+        match self.db.write_opt(batch.into_inner(), &self.eager_writes) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if error.kind() == ErrorKind::Incomplete => Ok(Err(again)),
+            Err(error) => Err(fault(error)),
+        }
     }
 
-    /// [`Keyspace::commit`] for threads that may block.
+    /// Makes a batch visible, whole or not at all, as durable as the keyspace promises. May block for long.
     pub fn commit_blocking(&self, batch: Batch) -> Result<(), Fault> {
         if batch.is_empty() {
             return Ok(());
         }
         self.db.write_opt(batch.into_inner(), &self.writes).map_err(fault)
+    }
+
+    /// [`Keyspace::commit_now`], and where that would block, on a thread that may. A caller that is dropped while
+    /// waiting does not undo the commit.
+    pub async fn commit(self: &Arc<Self>, batch: Batch) -> Result<(), Fault> {
+        match self.commit_now(batch)? {
+            Ok(()) => Ok(()),
+            Err(batch) => {
+                let keyspace = Arc::clone(self);
+                blocking(move || keyspace.commit_blocking(batch)).await
+            }
+        }
+    }
+
+    /// A commit that the next synced one makes durable: for marks that matter only to what follows them.
+    pub fn note(&self, batch: Batch) -> Result<(), Fault> {
+        self.db.write_opt(batch.into_inner(), &self.notes).map_err(fault)
     }
 
     /// Rows of `family` with keys from `lower` (inclusive) to `upper` (exclusive; `None`: to the family's end),
