@@ -86,6 +86,8 @@ impl Edge {
             threads: if self.threads == 0 { cores() } else { self.threads },
             grace_period_seconds: Some(0),
             graceful_shutdown_timeout_seconds: Some(0),
+            // Beyond it pingora takes tokio's timers; its own cost a thread that wakes a hundred times a second.
+            fast_timeout_to_tokio_threshold_seconds: Some(1),
             max_blocking_threads: Some(BLOCKING_THREADS_MAX),
             ..ServerConf::default()
         };
@@ -240,7 +242,7 @@ async fn refuse_plain<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: 
     const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 51\r\n\
         connection: close\r\n\r\nThis port speaks TLS. Use https:// in the address.\n";
     connection.set_unread(true);
-    let mut stream = Paced::new(stream, connection, LINGER_TIMEOUT);
+    let mut stream = Paced::new(stream, connection, LINGER_TIMEOUT, true);
     // The peer is being turned away; whether it hears why is its own affair.
     let _ = stream.write_all(ANSWER).await;
     let _ = stream.shutdown().await;

@@ -73,7 +73,7 @@ impl Http {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let connection = arrival.connection.clone();
-        let io = TokioIo::new(Paced::new(stream, connection.clone(), self.limits.response_stall));
+        let io = TokioIo::new(Paced::new(stream, connection.clone(), self.limits.response_stall, !http2));
         let requests = Requests { http: self.clone(), arrival };
         let outcome = if http2 {
             drive(self.http2.serve_connection(io, requests), &connection, stop, &self.limits, None).await

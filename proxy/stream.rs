@@ -76,6 +76,8 @@ pub(crate) struct Paced<S> {
     /// Set while a write waits.
     stalled: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// HTTP/1 only: HTTP/2 says goodbye in frames.
+    lingers: bool,
     closing: Closing,
 }
 
@@ -88,8 +90,8 @@ enum Closing {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Paced<S> {
-    pub fn new(inner: S, connection: Arc<Connection>, stall_timeout: Duration) -> Self {
-        Self { inner, connection, stall_timeout, stalled: false, timer: None, closing: Closing::No }
+    pub fn new(inner: S, connection: Arc<Connection>, stall_timeout: Duration, lingers: bool) -> Self {
+        Self { inner, connection, stall_timeout, stalled: false, timer: None, lingers, closing: Closing::No }
     }
 
     fn arm(&mut self, timeout: Duration) -> &mut Pin<Box<Sleep>> {
@@ -171,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         if self.closing == Closing::No {
             let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
             ready!(self.bound(cx, outcome))?;
-            if self.connection.has_unread() {
+            if self.lingers && self.connection.has_unread() {
                 self.closing = Closing::Lingering;
                 self.arm(LINGER_TIMEOUT);
             } else {
@@ -212,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_cut_off() {
         let (near, _far) = duplex(8);
-        let mut stream = Paced::new(near, connection(), Duration::from_millis(20));
+        let mut stream = Paced::new(near, connection(), Duration::from_millis(20), true);
         let error = stream.write_all(&[0; 64]).await.expect_err("nobody reads");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
@@ -222,7 +224,7 @@ mod tests {
         let (near, mut far) = duplex(8);
         let connection = connection();
         connection.set_unread(true);
-        let mut stream = Paced::new(near, connection, Duration::from_mins(1));
+        let mut stream = Paced::new(near, connection, Duration::from_mins(1), true);
         let client = tokio::spawn(async move {
             let sent = far.write_all(&[0; 4096]).await;
             drop(far);

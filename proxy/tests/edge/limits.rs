@@ -31,8 +31,8 @@ fn header_sections_are_bounded() {
     check(&with_header(60 * 1024), "200");
     check(&with_header(64 * 1024), "431");
     check(&with_header(1024 * 1024), "431");
-    check(&lines(1000), "200");
-    check(&lines(1100), "431");
+    check(&lines(250), "200");
+    check(&lines(260), "431");
     check(format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "k".repeat(1024 * 1024)).as_bytes(), "4");
 }
 
