@@ -314,8 +314,7 @@ pub fn hint(parts: &Parts) -> Option<Hint<'_>> {
             let (access_key, _) = credential.trim().rsplit_once(':')?;
             return Some(Hint { access_key, service: None });
         }
-        let (_, credential) = text.split_once("Credential=")?;
-        return hint_of_credential(credential.split([',', ' ']).next()?);
+        return text.split([' ', ',']).find_map(|part| hint_of_credential(part.strip_prefix("Credential=")?));
     }
     parts.uri.query()?.split('&').find_map(|parameter| match parameter.split_once('=')? {
         ("X-Amz-Credential", value) => hint_of_credential(value),
@@ -340,8 +339,14 @@ fn hint_of_credential(credential: &str) -> Option<Hint<'_>> {
 
 /// Splits at the last slash, plain or percent-encoded.
 fn rsplit_slash(text: &str) -> Option<(&str, &str)> {
-    let plain = text.rfind('/').map(|at| (at, 1));
-    let encoded = text.rfind("%2F").max(text.rfind("%2f")).map(|at| (at, 3));
-    let (at, length) = plain.max(encoded)?;
-    Some((&text[..at], &text[at + length..]))
+    let bytes = text.as_bytes();
+    for at in (0..bytes.len()).rev() {
+        let length = match bytes[at..] {
+            [b'/', ..] => 1,
+            [b'%', b'2', b'F' | b'f', ..] => 3,
+            _ => continue,
+        };
+        return Some((&text[..at], &text[at + length..]));
+    }
+    None
 }

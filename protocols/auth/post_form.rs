@@ -78,3 +78,63 @@ impl<'a> FormClaim<'a> {
         })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Rules;
+    use storage::Timestamp;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    const CREDENTIAL: &str = "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request";
+
+    /// A form of `name=value` pairs, and how the outcome reads in code.
+    fn check(form: &[&str], rules: &Rules<'_>, want: &str) {
+        let fields: Vec<(&str, &str)> = form.iter().filter_map(|field| field.split_once('=')).collect();
+        let find = |name: &str| fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, v)| *v);
+        let context = VerifyContext {
+            secret: SECRET,
+            now: Timestamp(0),
+            clock_ahead_ms: 0,
+            rules,
+            body_sha256: None,
+            bucket_in_host: None,
+            prefix: 0,
+        };
+        let outcome = FormClaim::from_fields(find)
+            .and_then(|claim| claim.map(|claim| claim.verify(&context).map(|()| claim.access_key)).transpose());
+        let got = format!("{outcome:?}");
+        assert!(got.starts_with(want), "{form:?}: {got}, not {want}");
+    }
+
+    #[test]
+    fn forms() {
+        let policy = "policy=eyJleHBpcmF0aW9uIjogIjIwMTMtMDUtMjRUMDE6MDA6MDBaIiwgImNvbmRpdGlvbnMiOiBbXX0=";
+        let scope = Scope { date: "20151229".into(), region: "us-east-1".into(), service: "s3".into() };
+        let tag = hmac::sign(&signing_key::derive(SECRET, &scope), policy["policy=".len()..].as_bytes());
+        let signature = format!("x-amz-signature={}", data_encoding::HEXLOWER.encode(tag.as_ref()));
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SECRET.as_bytes());
+        let tag = hmac::sign(&key, policy["policy=".len()..].as_bytes());
+        let signature_v2 = format!("Signature={}", data_encoding::BASE64.encode(tag.as_ref()));
+
+        let credential = format!("X-Amz-Credential={CREDENTIAL}");
+        let (algorithm, date) = ("X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Date=20151229T000000Z");
+        let good = [policy, algorithm, &credential, date, &signature];
+        check(&good, &Rules::S3, "Ok(Some(\"AKIAIOSFODNN7EXAMPLE\"))");
+        check(&["key=k"], &Rules::S3, "Ok(None)");
+        check(&good[..4], &Rules::S3, "Err(MissingFormField { name: \"X-Amz-Signature\" })");
+        check(&good[1..], &Rules::S3, "Err(MissingFormField { name: \"Policy\" })");
+        check(&[policy, algorithm, &credential, date, "x-amz-signature=0"], &Rules::S3, "Err(SignatureDoesNotMatch");
+        check(&["policy=e30=", algorithm, &credential, date, &signature], &Rules::S3, "Err(SignatureDoesNotMatch");
+        check(&[policy, algorithm, &credential, "x-amz-date=20151230T000000Z", &signature], &Rules::S3, "Err(Scope");
+        check(&[policy, "x-amz-algorithm=x", &credential, date, &signature], &Rules::S3, "Err(UnsupportedAlgorithm");
+        check(&[policy, algorithm, "x-amz-credential=k", date, &signature], &Rules::S3, "Err(Scope { place: Form");
+
+        let good = [policy, "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE", &signature_v2];
+        check(&good, &Rules::S3, "Ok(Some(\"AKIAIOSFODNN7EXAMPLE\"))");
+        check(&good, &Rules { version2: false, ..Rules::S3 }, "Err(Version2Refused");
+        check(&good[..2], &Rules::S3, "Err(MissingFormField { name: \"Signature\" })");
+        check(&good[..1], &Rules::S3, "Err(MissingFormField { name: \"AWSAccessKeyId\" })");
+        check(&[policy, "AWSAccessKeyId=k", "signature=x"], &Rules::S3, "Err(SignatureDoesNotMatch");
+    }
+}

@@ -200,3 +200,79 @@ fn decode(base64: &str) -> Option<Vec<u8>> {
     let compact: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     data_encoding::BASE64.decode(&compact).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_369_353_600_000);
+
+    /// A document, a form of `name=value` pairs, and how the outcome reads in code.
+    fn check(document: &str, form: &str, want: &str) {
+        let fields: Vec<(&str, &str)> = form.split(' ').filter_map(|field| field.split_once('=')).collect();
+        let outcome = Policy::parse(&data_encoding::BASE64.encode(document.as_bytes()))
+            .and_then(|policy| policy.check(&fields, NOW).map(|()| policy.length()));
+        let got = format!("{outcome:?}");
+        assert!(got.starts_with(want), "{document} {form}: {got}, not {want}");
+    }
+
+    fn check_conditions(conditions: &str, form: &str, want: &str) {
+        check(&format!(r#"{{"expiration": "2013-05-24T01:00:00Z", "conditions": [{conditions}]}}"#), form, want);
+    }
+
+    #[test]
+    fn documents() {
+        let invalid = "Err(Invalid(";
+        check("", "", invalid);
+        check("[]", "", invalid);
+        check("{}", "", "Err(Invalid(\"Policy missing expiration.");
+        check(r#"{"EXPIRATION": "2013-05-24T01:00:00Z", "conditions": []}"#, "", invalid);
+        check(r#"{"expiration": "2013-05-24T01:00:00Z"}"#, "", "Err(Invalid(\"Policy missing conditions.");
+        check(r#"{"expiration": "2013-05-24T01:00:00Z", "CONDITIONS": []}"#, "", invalid);
+        check(r#"{"expiration": "2013-05-24T01:00:00Z", "conditions": {}}"#, "", invalid);
+        check(r#"{"expiration": "2013-05-24 01:00:00+00:00", "conditions": []}"#, "", invalid);
+        check(r#"{"expiration": "2013-05-24T01:00:00", "conditions": []}"#, "", invalid);
+        check(r#"{"expiration": 5, "conditions": []}"#, "", invalid);
+        check(r#"{"expiration": "2013-05-24T00:00:00.001Z", "conditions": []}"#, "", "Ok");
+        check(r#"{"expiration": "2013-05-24T00:00:00.000Z", "conditions": []}"#, "", "Err(Expired)");
+        check(r#"{"expiration": "2013-05-24T01:00:00+02:00", "conditions": []}"#, "", "Err(Expired)");
+        assert_eq!(Policy::parse("é"), Err(PolicyError::Invalid("Invalid base64 encoding.")));
+        let wrapped = "eyJleHBpcmF0aW9uIjogIjIwMTMtMDUtMjRUMDE6MDA6MDBaIiwg\r\nImNvbmRpdGlvbnMiOiBbXX0=\n";
+        assert!(Policy::parse(wrapped).is_ok());
+    }
+
+    #[test]
+    fn conditions() {
+        let invalid = "Err(Invalid(";
+        let failed = "Err(ConditionFailed(";
+        check_conditions("{}", "", invalid);
+        check_conditions(r#"{"a": "1", "b": "2"}"#, "a=1 b=2", invalid);
+        check_conditions(r#"{"success_action_status": 201}"#, "success_action_status=201", invalid);
+        check_conditions(r#""eq""#, "", invalid);
+        check_conditions(r#"["eq", "$key"]"#, "key=k", invalid);
+        check_conditions(r#"["eq", "key", "k"]"#, "key=k", invalid);
+        check_conditions(r#"["ne", "$key", "k"]"#, "key=k", invalid);
+        check_conditions(r#"["content-length-range", 0]"#, "", invalid);
+        check_conditions(r#"["content-length-range", -1, 0]"#, "", invalid);
+        check_conditions(r#"["content-length-range", 1, "10"]"#, "", "Ok(Some(1..=10))");
+        check_conditions(r#"["content-length-range", 1, 10], ["content-length-range", 5, 20]"#, "", "Ok(Some(5..=10))");
+        check_conditions(r#"{"bucket": "b"}, ["eq", "$key", "k"]"#, "bucket=b key=k", "Ok(None)");
+        check_conditions(r#"{"bUcKeT": "b"}, ["StArTs-WiTh", "$KeY", "f"]"#, "Bucket=b key=foo", "Ok");
+        check_conditions(r#"{"bucket": "b"}"#, "bucket=B", failed);
+        check_conditions(r#"{"bucket": "b"}"#, "", failed);
+        check_conditions(r#"["starts-with", "$x-amz-meta-a", ""]"#, "", failed);
+        check_conditions(r#"["starts-with", "$key", "user/"]"#, "key=user/a", "Ok");
+        check_conditions(
+            r#"["starts-with", "$key", "user/"]"#,
+            "key=use",
+            r#"Err(ConditionFailed("[\"starts-with\", \"$key\", \"user/\"]"#,
+        );
+        check_conditions(r#"["starts-with", "$Content-Type", "image/"]"#, "content-type=image/png,image/jpeg", "Ok");
+        check_conditions(r#"["starts-with", "$Content-Type", "image/"]"#, "content-type=image/png,text/plain", failed);
+        check_conditions(r#"["starts-with", "$key", "\\$foo"]"#, "key=\\$foo.txt", "Ok");
+        check_conditions("", "x-amz-meta-a=1", "Err(ExtraField(\"x-amz-meta-a\"))");
+        check_conditions("", "policy=p x-amz-signature=s x-ignore-a=1 X-Ignore-B=2 AWSAccessKeyId=k signature=s", "Ok");
+        check_conditions("", "x-amz-credential=c", "Err(ExtraField");
+        check_conditions(r#"{"key": "a"}"#, "key=a key=b", failed);
+    }
+}

@@ -210,7 +210,7 @@ impl Decoder {
         let declared = self.framing.decoded_length;
         // Clients that expect no trailers may leave out the last line break.
         let ended = match self.state {
-            State::Done => true,
+            State::Done => self.line.is_empty(),
             State::Trailers => self.line.is_empty() && !self.framing.trailer,
             _ => false,
         };
@@ -428,3 +428,6 @@ where
         SizeHint::with_exact(self.decoder.framing.decoded_length - self.decoder.received)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! second, plain signer ([`properties`]).
 
 mod clients;
+mod cost;
 mod properties;
 mod published;
 mod refusals;
