@@ -111,10 +111,10 @@ mod tests {
     fn forms() {
         let policy = "policy=eyJleHBpcmF0aW9uIjogIjIwMTMtMDUtMjRUMDE6MDA6MDBaIiwgImNvbmRpdGlvbnMiOiBbXX0=";
         let scope = Scope { date: "20151229".into(), region: "us-east-1".into(), service: "s3".into() };
-        let tag = hmac::sign(&signing_key::derive(SECRET, &scope), policy["policy=".len()..].as_bytes());
+        let tag = hmac::sign(&signing_key::derive(SECRET, &scope), &policy.as_bytes()["policy=".len()..]);
         let signature = format!("x-amz-signature={}", data_encoding::HEXLOWER.encode(tag.as_ref()));
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SECRET.as_bytes());
-        let tag = hmac::sign(&key, policy["policy=".len()..].as_bytes());
+        let tag = hmac::sign(&key, &policy.as_bytes()["policy=".len()..]);
         let signature_v2 = format!("Signature={}", data_encoding::BASE64.encode(tag.as_ref()));
 
         let credential = format!("X-Amz-Credential={CREDENTIAL}");

@@ -26,13 +26,13 @@ pub fn encode(bytes: &[u8], keep_slash: bool) -> String {
     let mut out = String::new();
     for &byte in bytes {
         let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slash && byte == b'/');
-        if plain { out.push(char::from(byte)) } else { out += &format!("%{byte:02X}") }
+        if plain { out.push(char::from(byte)) } else { out.extend(["%".to_owned(), hex(&[byte]).to_ascii_uppercase()]) }
     }
     out
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(bytes)
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
@@ -61,14 +61,14 @@ impl Signing<'_> {
             .collect();
         query.sort();
         let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let headers: String =
+        let headers: Vec<String> =
             signed.iter().map(|name| format!("{name}:{}\n", blanks(&request.headers[*name]))).collect();
         let names: Vec<&str> = signed.iter().map(|name| name.as_str()).collect();
         let canonical = [
             &request.method,
             &encode(&request.path, true),
             &query.join("&"),
-            &headers,
+            &headers.concat(),
             &names.join(";"),
             &request.payload,
         ]
