@@ -120,6 +120,7 @@ fn number(cx: &Context<'_>, name: &'static str) -> Result<Option<u32>, WireError
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use super::*;
 

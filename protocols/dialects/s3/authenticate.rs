@@ -243,6 +243,7 @@ fn seconds(at: storage::Timestamp) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use storage::Timestamp;
 

@@ -1,6 +1,5 @@
 //! One authenticated request, as every operation sees it: who asks for what, and what they may reach.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -166,26 +165,26 @@ impl Context<'_> {
     /// A whole number from the query; S3's own words where it is none.
     pub fn number(&self, name: &'static str) -> Result<Option<u64>, WireError> {
         let Some(text) = self.query().filled(name) else { return Ok(None) };
-        number(name, text).map(Some)
+        number(name, &text).map(Some)
     }
 }
 
-fn number(name: &'static str, text: Cow<'_, str>) -> Result<u64, WireError> {
+fn number(name: &'static str, text: &str) -> Result<u64, WireError> {
     let value = text.parse::<i64>().map_err(|_| {
-        super::error::invalid_argument(format!("Provided {name} not an integer or within integer range"), name, &text)
+        super::error::invalid_argument(format!("Provided {name} not an integer or within integer range"), name, text)
     })?;
     if value > i64::from(i32::MAX) {
         return Err(super::error::invalid_argument(
             format!("Provided {name} not an integer or within integer range"),
             name,
-            &text,
+            text,
         ));
     }
     u64::try_from(value).map_err(|_| {
         super::error::invalid_argument(
             format!("Argument {name} must be an integer between 0 and 2147483647"),
             name,
-            &text,
+            text,
         )
     })
 }

@@ -33,6 +33,8 @@ pub struct Dialect {
     pub create_bucket_header: Option<&'static str>,
     /// Parts but the last must have one size.
     pub equal_parts: bool,
+    /// Most bytes of a request's headers, names and values.
+    pub header_bytes_max: usize,
     /// Most bytes of user metadata, names and values together.
     pub metadata_bytes_max: usize,
     /// User metadata is decoded from RFC 2047 when written.

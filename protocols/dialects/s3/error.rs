@@ -240,6 +240,9 @@ fn invalid(field: &str, why: &str) -> WireError {
         "part number" => {
             invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", why)
         }
+        "object size" => {
+            Code::InvalidRequest.say("The provided 'x-amz-mp-object-size' header does not match what was computed.")
+        }
         "parts" => Code::InvalidRequest.say(why.to_owned()),
         _ => invalid_argument(format!("{field}: {why}"), field, ""),
     }
@@ -262,6 +265,7 @@ fn digest_mismatch(algorithm: Algorithm, declared: &str, actual: &str) -> WireEr
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use storage::Timestamp;
 

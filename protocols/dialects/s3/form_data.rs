@@ -172,12 +172,11 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     let mut rest = parameters.trim_start();
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=')?;
-        let (value, after) = match after.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted_value(quoted)?,
-            None => {
-                let (value, after) = after.split_once(';').unwrap_or((after, ""));
-                (value.trim().to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.trim_start().strip_prefix('"') {
+            quoted_value(quoted)?
+        } else {
+            let (value, after) = after.split_once(';').unwrap_or((after, ""));
+            (value.trim().to_owned(), after)
         };
         if name.trim().eq_ignore_ascii_case(wanted) {
             return Some(value);

@@ -205,6 +205,7 @@ fn overrides(cx: &Context<'_>, headers: &mut HeaderMap) -> Result<(), WireError>
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use super::*;
 

@@ -159,6 +159,7 @@ pub fn body_error(error: &BodyError) -> WireError {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use super::*;
 

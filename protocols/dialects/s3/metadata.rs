@@ -30,7 +30,7 @@ const TRANSFER_CODING: &str = "aws-chunked";
 /// Reads the attributes a write sets.
 pub fn from_headers(cx: &Context<'_>) -> Result<Attributes, WireError> {
     let headers = &cx.parts.headers;
-    let text = |name: &HeaderName| headers.get(name).map(|value| text_of(value));
+    let text = |name: &HeaderName| headers.get(name).map(text_of);
     let mut attributes = Attributes {
         content_type: text(&CONTENT_TYPE).filter(|value| !value.is_empty()),
         cache_control: text(&CACHE_CONTROL),

@@ -50,9 +50,6 @@ use target::Target;
 
 /// The namespace of every document.
 pub const XML_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-/// Most bytes of a request's headers, names and values.
-pub const HEADER_BYTES_MAX: usize = 8 * 1024;
-
 /// The handler of one provider's S3.
 pub struct S3 {
     pub dialect: &'static Dialect,
@@ -67,7 +64,7 @@ impl Handler for S3 {
 impl S3 {
     async fn answer(&self, call: Call<'_>) -> Result<Response, Error> {
         let dialect = self.dialect;
-        check_header_bytes(&call.parts.headers)?;
+        check_header_bytes(dialect, &call.parts.headers)?;
         let target = Target::parse(dialect, &call.parts.uri.path()[call.prefix..], call.front.as_deref())?;
         let query = Query::new(call.parts.uri.query());
         let copies = call.parts.headers.contains_key(copy::SOURCE);
@@ -107,6 +104,7 @@ impl S3 {
     }
 }
 
+#[allow(clippy::enum_glob_use)] // nothing but operations stands here
 async fn dispatch(cx: &Context<'_>, body: Body) -> Result<Response, Error> {
     use Op::*;
     match cx.op {
@@ -148,14 +146,17 @@ async fn dispatch(cx: &Context<'_>, body: Body) -> Result<Response, Error> {
     }
 }
 
-fn check_header_bytes(headers: &HeaderMap) -> Result<(), WireError> {
+fn check_header_bytes(dialect: &Dialect, headers: &HeaderMap) -> Result<(), WireError> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes <= HEADER_BYTES_MAX {
+    if bytes <= dialect.header_bytes_max {
         return Ok(());
     }
-    Err(Code::RequestHeaderSectionTooLarge.error().field("MaxSizeAllowed", HEADER_BYTES_MAX.to_string()))
+    Err(Code::RequestHeaderSectionTooLarge.error().field("MaxSizeAllowed", dialect.header_bytes_max.to_string()))
 }
 
 fn method_not_allowed(parts: &http::request::Parts) -> WireError {
     Code::MethodNotAllowed.error().field("Method", parts.method.as_str()).field("ResourceType", "OBJECT")
 }
+
+#[cfg(test)]
+mod tests;

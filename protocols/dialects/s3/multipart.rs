@@ -173,6 +173,7 @@ pub async fn abort(cx: &Context<'_>) -> Result<Response, Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use super::*;
 

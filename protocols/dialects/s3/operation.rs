@@ -52,6 +52,7 @@ operations! {
 }
 
 /// What this code does about an operation, before a provider takes away from it.
+#[allow(clippy::enum_glob_use)] // nothing but operations stands here
 pub const fn built(op: Op) -> Level {
     use Op::*;
     match op {
@@ -170,6 +171,7 @@ const DELETE: usize = 3;
 
 /// Sub-resources: name, their operations on a bucket, their operations on an object.
 #[rustfmt::skip]
+#[allow(clippy::enum_glob_use)] // nothing but operations stands here
 static SUB_RESOURCES: &[(&str, Methods, Methods)] = {
     use Op::*;
     const fn m(get: Option<Op>, put: Option<Op>, post: Option<Op>, delete: Option<Op>) -> Methods { [get, put, post, delete] }
@@ -299,6 +301,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::enum_glob_use)]
     fn routes() {
         use Op::*;
         check("GET", "/", Ok(ListBuckets));

@@ -145,6 +145,7 @@ fn write_part(xml: &mut Writer, part: &PartInfo) {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value)] // expected values stand in the rows
 mod tests {
     use super::*;
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use storage::environments::{AuthMode, Environment};
-use storage::objects::{Key, ObjectInfo, PutSpec, StoredBody};
+use storage::objects::{Conditions, Key, ObjectInfo, PutSpec, StoredBody};
 
 use super::authenticate::{self, PayloadClaim, Sender};
 use super::checksums::{self, Declared};
@@ -195,7 +195,7 @@ async fn store(
     // The rest of the form says nothing, but only a whole form is one.
     while form.next_part().await?.is_some() {}
     let checksum = checksums::kept(stored.digests(), algorithm);
-    let spec = PutSpec { owner: bucket.owner.clone(), attributes, tags, checksum, conditions: Default::default() };
+    let spec = PutSpec { owner: bucket.owner.clone(), attributes, tags, checksum, conditions: Conditions::default() };
     let object = cx.store.put(&bucket, &key, stored, spec).await?;
     answer(cx, fields, &bucket.name, &key, &object)
 }

@@ -180,7 +180,7 @@ mod tests {
 
     fn show(tags: &Result<Tags, WireError>) -> String {
         match tags {
-            Ok(tags) => tags.iter().map(|(key, value)| format!("{key}={value};")).collect(),
+            Ok(tags) => tags.iter().flat_map(|(key, value)| [key, "=", value, ";"]).collect(),
             Err(error) => error.code.to_string(),
         }
     }
