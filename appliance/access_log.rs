@@ -98,7 +98,11 @@ impl Waiting {
         }
         let Self { lines, text, .. } = self;
         // Writing into memory does not fail.
-        let _ = write!(lines, "{{\"at\":\"{text}.{millis:03}Z\",\"id\":\"{}\",\"peer\":\"{}\"", request.request_id, line.arrival.peer);
+        let _ = write!(
+            lines,
+            "{{\"at\":\"{text}.{millis:03}Z\",\"id\":\"{}\",\"peer\":\"{}\"",
+            request.request_id, line.arrival.peer
+        );
         let _ = write!(lines, ",\"https\":{},\"service\":\"{}\"", line.arrival.https, request.service);
         for (name, value) in [
             ("environment", line.environment),
@@ -233,7 +237,12 @@ mod tests {
         let paths = ["/b/k", "/b/\"quoted\"\n", "/ü"];
         for path in paths {
             let request = request(path);
-            log.write(&AccessLine { environment: Some("env-a"), access_key: None, arrival: &arrival, request: &request });
+            log.write(&AccessLine {
+                environment: Some("env-a"),
+                access_key: None,
+                arrival: &arrival,
+                request: &request,
+            });
         }
         drop(log);
         let text = fs::read_to_string(dir.path().join(FILE)).expect("the file");

@@ -103,7 +103,10 @@ impl Client {
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await;
         let refused = |why: String| {
-            anyhow!("no appliance answers at {} ({why}); start one with `mockfactory up`, or name it with --url", self.url)
+            anyhow!(
+                "no appliance answers at {} ({why}); start one with `mockfactory up`, or name it with --url",
+                self.url
+            )
         };
         connected.map_err(|_| refused("time is over".to_owned()))?.map_err(|error| refused(error.to_string()))
     }

@@ -265,7 +265,9 @@ fn validate(config: &Config) -> Result<()> {
         bail!("--http-port and --https-port are both off: nobody could reach the appliance");
     }
     if config.http_port == config.https_port && config.http_port != Some(0) {
-        bail!("--http-port and --https-port are the same; the HTTP port speaks TLS as well, so --https-port may be off");
+        bail!(
+            "--http-port and --https-port are the same; the HTTP port speaks TLS as well, so --https-port may be off"
+        );
     }
     if config.listen.is_empty() {
         bail!("--listen: name at least one address");

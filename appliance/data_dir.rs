@@ -34,10 +34,20 @@ impl DataDir {
     pub fn hold(path: &Path) -> Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(path).with_context(|| at(path))?;
         let lock = path.join(LOCK_FILE);
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock).with_context(|| at(&lock))?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock)
+            .with_context(|| at(&lock))?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!("{} is in use by another appliance ({}); give this one a directory of its own with --data", at(path), holder(&mut file));
+            bail!(
+                "{} is in use by another appliance ({}); give this one a directory of its own with --data",
+                at(path),
+                holder(&mut file)
+            );
         }
         file.set_len(0)?;
         file.rewind()?;
@@ -98,7 +108,8 @@ mod tests {
         let process = format!("process {}", std::process::id());
         assert!(error.contains("in use") && error.contains(&process), "{error}");
         assert_eq!(held_by(&path), Some(process));
-        held.announce(&Running { pid: 1, http: Some("http://localhost:1".to_owned()), https: None }).expect("announced");
+        held.announce(&Running { pid: 1, http: Some("http://localhost:1".to_owned()), https: None })
+            .expect("announced");
         assert_eq!(running(&path).and_then(|running| running.http).as_deref(), Some("http://localhost:1"));
         drop(held);
         assert_eq!(running(&path), None);

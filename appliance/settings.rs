@@ -17,7 +17,10 @@ impl FromStr for Port {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "off" => Ok(Self(None)),
-            text => text.parse().map(|port| Self(Some(port))).map_err(|_| "a port from 0 (any free one) to 65535, or off".to_owned()),
+            text => text
+                .parse()
+                .map(|port| Self(Some(port)))
+                .map_err(|_| "a port from 0 (any free one) to 65535, or off".to_owned()),
         }
     }
 }

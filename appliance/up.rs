@@ -78,7 +78,8 @@ pub fn run(config: &Config, json: bool) -> Result<()> {
 
 /// To standard error: what is printed for reading goes to standard output.
 fn start_log(config: &Config) -> Result<()> {
-    let filter: tracing_subscriber::EnvFilter = config.log.parse().with_context(|| format!("--log {:?}", config.log))?;
+    let filter: tracing_subscriber::EnvFilter =
+        config.log.parse().with_context(|| format!("--log {:?}", config.log))?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let started = match config.log_format {
@@ -99,8 +100,7 @@ fn raise_open_files() {
 }
 
 fn edge_config(config: &Config, dir: &Path) -> EdgeConfig {
-    let listen =
-        |port: Option<u16>, flag| port.map(|port| Listen { hosts: config.listen.clone(), port, flag });
+    let listen = |port: Option<u16>, flag| port.map(|port| Listen { hosts: config.listen.clone(), port, flag });
     EdgeConfig {
         http: listen(config.http_port, "--http-port"),
         https: listen(config.https_port, "--https-port"),

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use serde_json::Value;
 use storage::Fault;
 use storage::clock::system_now;
@@ -41,7 +41,7 @@ use storage::clock::system_now;
 use crate::body::{Body, BoxError, Response, empty, full};
 use crate::fault::{Error, WireError};
 use crate::serve::Cloud;
-use crate::service::Trace;
+use crate::service::{BoxFuture, Trace};
 use crate::wire::plain_json::{JSON, PLAIN_JSON, with_newline};
 use crate::wire::{About, Wire};
 use fields::Fields;
@@ -192,10 +192,15 @@ async fn read(parts: &Parts, body: Body) -> Result<Fields, Error> {
 }
 
 async fn collect(body: Body) -> Result<Bytes, Error> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+    match limited(body).await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => Err(unreadable(&error)),
     }
+}
+
+/// Boxed, since the compiler cannot see that `Limited` over our body type is `Send` within an async function.
+fn limited(body: Body) -> BoxFuture<'static, Result<Collected<Bytes>, BoxError>> {
+    Box::pin(Limited::new(body, BODY_BYTES_MAX).collect())
 }
 
 fn unreadable(error: &BoxError) -> Error {
