@@ -26,7 +26,7 @@ use crate::config::{EdgeConfig, EdgeError};
 use crate::connection::{Arrival, Connection, Connections};
 use crate::detect::{Protocol, first_bytes};
 use crate::http::Http;
-use crate::limits::{BLOCKING_THREADS_MAX, LINGER_TIMEOUT, Limits};
+use crate::limits::{BLOCKING_THREADS_MAX, LINGER_TIMEOUT, Limits, RUNTIME_END_TIMEOUT};
 use crate::listen::{self, Bound};
 use crate::meter::Meter;
 use crate::shutdown::{EdgeHandle, Signals, Stop};
@@ -85,7 +85,7 @@ impl Edge {
         let conf = ServerConf {
             threads: if self.threads == 0 { cores() } else { self.threads },
             grace_period_seconds: Some(0),
-            graceful_shutdown_timeout_seconds: Some(0),
+            graceful_shutdown_timeout_seconds: Some(RUNTIME_END_TIMEOUT.as_secs()),
             // Beyond it pingora takes tokio's timers; its own cost a thread that wakes a hundred times a second.
             fast_timeout_to_tokio_threshold_seconds: Some(1),
             max_blocking_threads: Some(BLOCKING_THREADS_MAX),
@@ -181,7 +181,8 @@ impl App {
         };
         let stream = Replay::new(first, stream);
         match protocol {
-            Protocol::Tls => self.take_tls(stream, connection, peer, stop).await,
+            // Boxed, so that a plain connection need not have room for it.
+            Protocol::Tls => Box::pin(self.take_tls(stream, connection, peer, stop)).await,
             _ if tls_only => refuse_plain(stream, connection).await,
             _ => {
                 let arrival = Arrival { https: false, peer, connection };

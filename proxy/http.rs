@@ -76,7 +76,9 @@ impl Http {
         let io = TokioIo::new(Paced::new(stream, connection.clone(), self.limits.response_stall, !http2));
         let requests = Requests { http: self.clone(), arrival };
         let outcome = if http2 {
-            drive(self.http2.serve_connection(io, requests), &connection, stop, &self.limits, None).await
+            let conn = self.http2.serve_connection(io, requests);
+            // Boxed, so that an HTTP/1 connection need not have room for it.
+            Box::pin(drive(conn, &connection, stop, &self.limits, None)).await
         } else {
             // The bytes that told the protocol began a header section.
             connection.note_read();

@@ -31,6 +31,8 @@ pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// During a stop, how long a connection without a request in flight may take to say goodbye.
 pub const DRAIN_IDLE_GRACE: Duration = Duration::from_millis(500);
+/// After the last connection, how long blocking work may take to end.
+pub const RUNTIME_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bytes of an unread request body that are read off so that its connection can be kept. Larger rests cost the
 /// connection.

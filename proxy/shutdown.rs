@@ -1,8 +1,8 @@
 //! The way to a stop: the first request drains, the second ends at once.
 //!
 //! pingora's own graceful stop sleeps for a fixed time and then drops whatever runs. Here the waiting is done before
-//! pingora hears of it: accepting ends, idle connections close, requests in flight finish (up to a bound), and then
-//! pingora is told to stop at once.
+//! pingora hears of it: accepting ends, idle connections close, requests in flight finish (up to a bound); what is left
+//! for pingora is to end an idle runtime.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,14 +58,15 @@ impl ShutdownSignalWatch for Stop {
         tracing::info!(connections = self.connections.count(), "stopping");
         self.connections.stop();
         self.stopping.send_replace(true);
-        tokio::select! {
-            drained = timeout(self.drain, self.connections.all_closed()) => {
-                if drained.is_err() {
-                    tracing::warn!(connections = self.connections.count(), "stopped before all requests had ended");
-                }
-            }
-            () = requests.next() => tracing::warn!("asked twice, ending at once"),
+        let drained = tokio::select! {
+            drained = timeout(self.drain, self.connections.all_closed()) => drained.is_ok(),
+            () = requests.next() => false,
+        };
+        if drained {
+            // Tasks are gone but for what blocks on disks, which gets a moment to end (see `RUNTIME_END_TIMEOUT`).
+            return ShutdownSignal::GracefulTerminate;
         }
+        tracing::warn!(connections = self.connections.count(), "stopped before all requests had ended");
         ShutdownSignal::FastShutdown
     }
 }

@@ -74,16 +74,21 @@ impl Tls {
     {
         let stream = BufReader::with_capacity(TLS_READ_BUFFER_BYTES, stream);
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let config = self.config_for(hello.client_hello().server_name().map(str::to_ascii_lowercase), meter).await?;
+        let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
+        let config = self.config_for(name.as_deref().unwrap_or(BASE), SystemTime::now(), meter).await?;
         Ok(hello.into_stream(config).await?)
     }
 
-    async fn config_for(self: &Arc<Self>, name: Option<String>, meter: &Meter) -> Result<Arc<ServerConfig>, BoxError> {
-        let Some(cover) = self.cover(name.as_deref().unwrap_or(BASE)) else {
+    async fn config_for(
+        self: &Arc<Self>,
+        name: &str,
+        now: SystemTime,
+        meter: &Meter,
+    ) -> Result<Arc<ServerConfig>, BoxError> {
+        let Some(cover) = self.cover(name) else {
             // Its resolver finds nothing, and rustls says so to the client.
             return Ok(Arc::new(self.template.clone()));
         };
-        let now = SystemTime::now();
         if let Some(minted) = self.leaves.get(cover.key()) {
             if now < minted.renew_at {
                 return Ok(minted.config);
@@ -179,5 +184,74 @@ struct NoName;
 impl ResolvesServerCert for NoName {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Answer, Arrival, Body};
+
+    struct Nobody;
+
+    impl Dispatch for Nobody {
+        fn http(self: Arc<Self>, _: Arrival, _: http::Request<Body>) -> Answer {
+            unreachable!("no request is made")
+        }
+
+        fn names(&self, sni: &str) -> bool {
+            sni == "known.test"
+        }
+    }
+
+    fn tls(domain: &str, dir: &std::path::Path) -> Arc<Tls> {
+        let authority = Authority::open(dir, SystemTime::now()).expect("CA");
+        Arc::new(Tls::new(authority, domain, Arc::new(Nobody)).expect("TLS"))
+    }
+
+    #[test]
+    fn names_are_covered_by_the_widest_leaf_that_verifiers_take() {
+        let dir = tempfile::tempdir().expect("dir");
+        let check = |domain: &str, name: &str, expected: Option<&[&str]>| {
+            let tls = tls(domain, dir.path());
+            let names = tls.cover(name).map(|cover| cover.names(&tls.domain));
+            let expected = expected.map(|names| names.iter().copied().map(String::from).collect::<Vec<_>>());
+            assert_eq!(names, expected, "{name} under {domain}");
+        };
+        let base: &[&str] = &["localhost", "127.0.0.1", "::1", "mf.test", "*.mf.test"];
+        check("mf.test", "", Some(base));
+        check("mf.test", "mf.test", Some(base));
+        check("mf.test", "env-a.mf.test", Some(base));
+        check("mf.test", "s3.env-a.mf.test", Some(&["*.env-a.mf.test", "env-a.mf.test"]));
+        check("mf.test", "b.s3.env-a.mf.test", Some(&["*.s3.env-a.mf.test", "s3.env-a.mf.test"]));
+        check("mf.test", "a.localhost", Some(&["*.a.localhost", "a.localhost"]));
+        check("mf.test", "known.test", Some(&["known.test"]));
+        check("mf.test", "a.known.test", None);
+        check("mf.test", "xmf.test", None);
+        check("MF.test", "env-a.mf.test", Some(base));
+        check("localhost", "env-a.localhost", Some(&["*.env-a.localhost", "env-a.localhost"]));
+        check("localhost", "s3.env-a.localhost", Some(&["*.env-a.localhost", "env-a.localhost"]));
+        check("localhost", "localhost", Some(&["localhost", "127.0.0.1", "::1"]));
+        check("lan", "lan", Some(&["localhost", "127.0.0.1", "::1", "lan"]));
+        check("lan", "env-a.lan", Some(&["*.env-a.lan", "env-a.lan"]));
+    }
+
+    #[tokio::test]
+    async fn a_leaf_is_kept_until_its_renewal_is_due() {
+        let dir = tempfile::tempdir().expect("dir");
+        let tls = tls("mf.test", dir.path());
+        let meter = Meter::new();
+        let now = SystemTime::now();
+        let at = async |days: u64| {
+            let now = now + Duration::from_hours(24 * days);
+            tls.config_for("s3.env-a.mf.test", now, &meter).await.expect("config")
+        };
+        let first = at(0).await;
+        assert!(Arc::ptr_eq(&first, &at(365).await));
+        let second = at(367).await;
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&second, &at(700).await));
     }
 }
