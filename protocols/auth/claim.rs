@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use super::error::{AuthError, Place, QueryFlaw};
+use super::error::{AuthError, Place, QueryFlaw, ScopeFlaw};
 use super::payload::PayloadHash;
 use super::scope::Scope;
 use super::stamp::Stamp;
@@ -126,11 +126,11 @@ fn header_v4<'a>(components: &'a str, parts: &'a Parts) -> Result<Claim<'a>, Aut
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for component in components.split(',') {
         match component.trim().split_once('=') {
-            Some(("Credential", value)) => credential = Some(value),
-            Some(("SignedHeaders", value)) => signed_headers = Some(value),
-            Some(("Signature", value)) => signature = Some(value),
-            _ => {}
-        }
+            Some(("Credential", value)) => credential.get_or_insert(value),
+            Some(("SignedHeaders", value)) => signed_headers.get_or_insert(value),
+            Some(("Signature", value)) => signature.get_or_insert(value),
+            _ => continue,
+        };
     }
     let (Some(credential), Some(signed_headers), Some(signature)) = (credential, signed_headers, signature) else {
         return Err(malformed(
@@ -139,6 +139,10 @@ fn header_v4<'a>(components: &'a str, parts: &'a Parts) -> Result<Claim<'a>, Aut
     };
     if signed_headers.split(';').count() > SIGNED_HEADERS_MAX {
         return Err(malformed("too many signed headers."));
+    }
+    if credential.contains([' ', '\t']) {
+        let flaw = ScopeFlaw::Malformed { value: credential.to_owned() };
+        return Err(AuthError::Scope { place: Place::Header, flaw });
     }
     let (access_key, scope) = Scope::parse(credential.into(), Place::Header)?;
     let stamp = header_text(parts, "x-amz-date")
@@ -314,12 +318,16 @@ pub fn hint(parts: &Parts) -> Option<Hint<'_>> {
             let (access_key, _) = credential.trim().rsplit_once(':')?;
             return Some(Hint { access_key, service: None });
         }
-        return text.split([' ', ',']).find_map(|part| hint_of_credential(part.strip_prefix("Credential=")?));
+        let mut components = text.split([' ', '\t', ',']);
+        return components.find_map(|component| hint_of_credential(component.strip_prefix("Credential=")?));
     }
-    parts.uri.query()?.split('&').find_map(|parameter| match parameter.split_once('=')? {
-        ("X-Amz-Credential", value) => hint_of_credential(value),
-        ("AWSAccessKeyId", access_key) => Some(Hint { access_key, service: None }),
-        _ => None,
+    parts.uri.query()?.split('&').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match name {
+            "X-Amz-Credential" => hint_of_credential(value),
+            "AWSAccessKeyId" => Some(Hint { access_key: value, service: None }),
+            _ => None,
+        }
     })
 }
 

@@ -52,6 +52,7 @@ fn headers() {
     check_header(&good.replace("x-amz-date", &"a;".repeat(200)), date, "MalformedHeader");
     check_header(&v4("key"), date, "Scope { place: Header, flaw: Malformed");
     check_header(&v4("/20130524/us-east-1/s3/aws4_request"), date, "Scope { place: Header, flaw: Malformed");
+    check_header(&v4(" k/20130524/us-east-1/s3/aws4_request"), date, "Scope { place: Header, flaw: Malformed");
     check_header(&v4("k/2013-05-24/us-east-1/s3/aws4_request"), date, "Scope { place: Header, flaw: DateFormat");
     check_header(&v4("k/20130524/us-east-1/s3/aws5_request"), date, "Scope { place: Header, flaw: Terminal");
     check_header(&v4("k/20130524/eu-west-1/s3/aws4_request"), date, "Scope { place: Header, flaw: Region");
@@ -208,6 +209,8 @@ fn hints() {
     check("GET /?X-Amz-Credential=k/20130524/r/s3/aws4_request", Some(("k", Some("s3"))));
     check("GET /?x-id=1&AWSAccessKeyId=k&Signature=s", Some(("k", None)));
     check("GET /?X-Amz-Credential=", None);
+    check("GET /?AWSAccessKeyId&Signature=s", Some(("", None)));
+    check("GET /\nAuthorization: AWS4-HMAC-SHA256 \tCredential=k,Signature=s", Some(("k", None)));
     check("GET /", None);
 }
 
