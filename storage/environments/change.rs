@@ -59,9 +59,9 @@ impl Environments {
             let volume = volume_name(&reservation.id)?;
             let base = base_name(&volume);
             let made = this.clone_parent(&parent, &volume, &base).await;
-            let made = made.and_then(|()| {
+            let made = made.map(|()| {
                 let record = first_record(&reservation.id, new, Some(&parent), volume.clone());
-                Ok(Kept { base: Some(base.clone()), ..record })
+                Kept { base: Some(base.clone()), ..record }
             });
             let registering = Arc::clone(&this);
             let registered = match made {
@@ -189,12 +189,11 @@ impl Environments {
 
     /// Makes the environment's next volume and records it.
     async fn remake(self: &Arc<Self>, environment: &Arc<Environment>, volume: &str) -> Result<(), Fault> {
-        match &environment.kept().base {
-            Some(base) => self.clone_closed(base, volume).await?,
-            None => {
-                let (host, volume) = (Arc::clone(&self.host), volume.to_owned());
-                blocking(move || host.volumes.create(&volume).and_then(|()| host.volumes.persist())).await?;
-            }
+        if let Some(base) = &environment.kept().base {
+            self.clone_closed(base, volume).await?;
+        } else {
+            let (host, volume) = (Arc::clone(&self.host), volume.to_owned());
+            blocking(move || host.volumes.create(&volume).and_then(|()| host.volumes.persist())).await?;
         }
         let (this, environment, volume) = (Arc::clone(self), Arc::clone(environment), volume.to_owned());
         blocking(move || {

@@ -30,7 +30,7 @@ const BODIES_DIR: &str = "bodies";
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(1);
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(50);
 /// One turn of waiting for the holders of an abandoned volume; there is always another.
-const HOLDERS_AWAITED: Duration = Duration::from_secs(60);
+const HOLDERS_AWAITED: Duration = Duration::from_mins(1);
 
 /// Files inside a volume that never change once they are complete: RocksDB's tables and blobs, bodies of objects.
 pub(super) fn immutable(path: &Path) -> bool {
@@ -260,7 +260,10 @@ impl Open {
         let mut pause = LOOK_AGAIN_MIN;
         loop {
             match Arc::try_unwrap(store) {
-                Ok(last) => return shut(last, keyspace).await,
+                Ok(last) => {
+                    shut(last, keyspace).await;
+                    return Ok(());
+                }
                 Err(held) => store = held,
             }
             let now = Instant::now();
@@ -274,13 +277,17 @@ impl Open {
 }
 
 /// Closes engines that nobody holds. RocksDB writes and syncs when it closes, so not on this thread.
-async fn shut(store: ObjectStore, keyspace: Arc<Keyspace>) -> Result<(), Open> {
+async fn shut(store: ObjectStore, keyspace: Arc<Keyspace>) {
     let closed = tokio::task::spawn_blocking(move || {
+        // It waits for what the store does by itself.
         drop(store);
-        drop(keyspace);
+        let Some(last) = Arc::into_inner(keyspace) else { return false };
+        drop(last);
+        true
     });
-    if let Err(died) = closed.await {
-        tracing::error!(%died, "closing an engine failed");
+    match closed.await {
+        Ok(true) => {}
+        Ok(false) => tracing::error!("a closed store still uses its keyspace: a body outlives its guard"),
+        Err(died) => tracing::error!(%died, "closing an engine failed"),
     }
-    Ok(())
 }

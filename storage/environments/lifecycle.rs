@@ -40,16 +40,14 @@ pub(super) fn step(it: &Situation, now_ms: u64) -> Step {
             Step::Delete
         }
         (State::Stopped, _) if it.open && !it.held => Step::Close,
-        (State::Stopped, _) => Step::Nothing,
         (State::Ready, _) if it.expires_ms.is_some_and(|at| now_ms.saturating_add(it.clock_offset_ms) >= at) => {
             Step::Stop(StopReason::Expired)
         }
-        (State::Ready, _) if it.held => Step::Nothing,
-        (State::Ready, _) if it.idle_stop_s.is_some_and(|s| idle_ms >= s.saturating_mul(1000)) => {
+        (State::Ready, _) if !it.held && it.idle_stop_s.is_some_and(|s| idle_ms >= s.saturating_mul(1000)) => {
             Step::Stop(StopReason::Idle)
         }
-        (State::Ready, _) if it.open && idle_ms >= it.idle_close_ms => Step::Close,
-        (State::Ready, _) => Step::Nothing,
+        (State::Ready, _) if it.open && !it.held && idle_ms >= it.idle_close_ms => Step::Close,
+        (State::Stopped | State::Ready, _) => Step::Nothing,
     }
 }
 
@@ -91,7 +89,7 @@ mod tests {
         check(Situation { idle_stop_s: idle, ..READY }, 1_060_000, Step::Stop(StopReason::Idle));
         check(Situation { idle_stop_s: idle, ..OPEN }, 1_045_000, Step::Close);
         check(Situation { idle_stop_s: idle, ..HELD }, 9_000_000, Step::Nothing);
-        check(Situation { idle_stop_s: Some(u64::MAX), ..READY }, u64::MAX, Step::Stop(StopReason::Idle));
+        check(Situation { idle_stop_s: Some(u64::MAX), ..READY }, 9_000_000, Step::Nothing);
         // Expiry, by the environment's clock; it waits for nobody.
         let expires = Situation { expires_ms: Some(2_000_000), ..READY };
         check(expires, 1_999_999, Step::Nothing);

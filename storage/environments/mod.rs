@@ -20,6 +20,8 @@ mod record;
 mod registry;
 mod requests;
 mod sharded;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod usage;
 
@@ -91,16 +93,17 @@ pub struct Environments {
 impl Environments {
     /// Reads the registry; opens no engine. What a crash left behind is cleaned up by the first [`Self::tick`].
     pub fn open(config: EnvironmentsConfig) -> Result<Arc<Self>, Fault> {
-        let durability = if config.power_safe { Durability::Power } else { Durability::Process };
-        let registry_dir = config.dir.join(REGISTRY_DIR);
-        let registry = Registry::open(&registry_dir, config.power_safe)?;
+        let EnvironmentsConfig { dir, power_safe, idle_close, drain, memory } = config;
+        let durability = if power_safe { Durability::Power } else { Durability::Process };
+        let registry_dir = dir.join(REGISTRY_DIR);
+        let registry = Registry::open(&registry_dir, power_safe)?;
         let host = Arc::new(Host {
-            volumes: Volumes::open(&config.dir, config.power_safe)?,
-            shared: Shared::new(config.memory)?,
+            volumes: Volumes::open(&dir, power_safe)?,
+            shared: Shared::new(memory)?,
             durability,
-            marks: Marks::open(&registry_dir.join(MARKS_DIR), config.power_safe)?,
+            marks: Marks::open(&registry_dir.join(MARKS_DIR), power_safe)?,
             background: Arc::new(Background::default()),
-            drain: config.drain,
+            drain,
             ending: AtomicBool::new(false),
         });
         let now = system_now();
@@ -109,7 +112,7 @@ impl Environments {
             registry: Mutex::new(registry),
             by_id: Sharded::default(),
             by_key: Sharded::default(),
-            idle_close: config.idle_close,
+            idle_close,
             turn: tokio::sync::Mutex::default(),
             leftovers: Mutex::default(),
             usage_written_ms: AtomicU64::new(now.0),

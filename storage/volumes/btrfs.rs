@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::ioctl;
@@ -37,9 +38,13 @@ struct CleanerArguments {
 const SNAPSHOT: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 23);
 const CREATE: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 24);
 const DESTROY: ioctl::Opcode = ioctl::opcode::write::<SubvolumeArguments>(MAGIC, 63);
-const WAIT_FOR_CLEANER: ioctl::Opcode = ioctl::opcode::write::<CleanerArguments>(MAGIC, 65);
-/// Wait for all subvolumes queued for cleaning at the time of the call.
-const CLEANER_QUEUED: u32 = 1;
+const SYNC: ioctl::Opcode = ioctl::opcode::none(MAGIC, 8);
+const CLEANER: ioctl::Opcode = ioctl::opcode::write::<CleanerArguments>(MAGIC, 65);
+/// Tells how many subvolumes are queued for cleaning.
+const CLEANER_COUNT: u32 = 2;
+/// How long to wait for the cleaner, and how often to look.
+const CLEANER_AWAITED: Duration = Duration::from_mins(1);
+const CLEANER_LOOK: Duration = Duration::from_millis(20);
 
 fn arguments(fd: i64, name: &str) -> Result<SubvolumeArguments, Errno> {
     // The kernel wants a terminating zero.
@@ -72,14 +77,32 @@ pub fn destroy(parent: &File, name: &str) -> Result<(), Errno> {
     call::<DESTROY>(parent, arguments(0, name)?)
 }
 
-/// Waits until the subvolumes destroyed so far have given back their blocks (Linux 6.13; before: does nothing).
+/// Waits until the subvolumes destroyed so far have given back their blocks (Linux 6.13; before: wakes the cleaner).
 pub fn wait_for_cleaner(dir: &File) -> Result<(), Errno> {
-    let arguments = CleanerArguments { subvolume: 0, mode: CLEANER_QUEUED, count: 0 };
-    // SAFETY: the opcode's kernel structure is `btrfs_ioctl_subvol_wait`, mirrored by `CleanerArguments`; the
-    // mode used reads it only.
-    match unsafe { ioctl::ioctl(dir, ioctl::Setter::<WAIT_FOR_CLEANER, _>::new(arguments)) } {
-        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
-        other => other,
+    let end = Instant::now() + CLEANER_AWAITED;
+    loop {
+        // Left alone the cleaner wakes every 30 seconds.
+        // SAFETY: this call takes no argument.
+        unsafe { ioctl::ioctl(dir, ioctl::NoArg::<SYNC>::new()) }?;
+        if queued_for_cleaning(dir)? == 0 || Instant::now() > end {
+            // What was freed is free for others after a commit.
+            return rustix::fs::syncfs(dir);
+        }
+        // The kernel tells of no end to wait for.
+        #[allow(clippy::disallowed_methods)]
+        std::thread::sleep(CLEANER_LOOK);
+    }
+}
+
+fn queued_for_cleaning(dir: &File) -> Result<u32, Errno> {
+    let mut arguments = CleanerArguments { subvolume: 0, mode: CLEANER_COUNT, count: 0 };
+    // SAFETY: the opcode's kernel structure is `btrfs_ioctl_subvol_wait`, mirrored by `CleanerArguments`; this mode
+    // writes its `count`.
+    match unsafe { ioctl::ioctl(dir, ioctl::Updater::<CLEANER, _>::new(&mut arguments)) } {
+        Ok(()) => Ok(arguments.count),
+        // No such call, or not for this user.
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::PERM) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 

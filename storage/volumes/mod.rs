@@ -7,6 +7,10 @@
 
 mod btrfs;
 mod image;
+#[cfg(test)]
+pub(crate) mod loop_disk;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::fs::{self, DirBuilder, File};
@@ -216,7 +220,7 @@ fn describe(data: &Path, dir: &Path) -> Result<Description, Fault> {
     let file_system = file_system(existing)?;
     let backing = try_out(existing, &file_system)?;
     let image = image::is_mounted(data, dir);
-    let place = if image { format!("{} in an image on a loop device", file_system) } else { file_system.clone() };
+    let place = if image { format!("{file_system} in an image on a loop device") } else { file_system.clone() };
     let text = format!("{} ({place}). {}", dir.display(), backing.meaning());
     Ok(Description { backing, dir: dir.to_owned(), file_system, image, text })
 }
