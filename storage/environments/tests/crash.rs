@@ -57,7 +57,7 @@ async fn work(environments: &Arc<Environments>, name: &str) -> Result<(), Fault>
     say("resetting", &branch);
     environments.reset(&branch).await?;
     say("reset", &branch);
-    if name.len() % 2 == 0 {
+    if name.len().is_multiple_of(2) {
         say("deleting", &branch);
         environments.delete(&branch).await?;
         say("deleted", &branch);
@@ -97,7 +97,7 @@ async fn check(dir: &Path, last: HashMap<String, String>) {
     environments.settle().await;
     let (volumes, marks) = volumes_and_marks(dir);
     assert_eq!(volumes, recorded(&environments));
-    assert!(marks.iter().all(|mark| mark.ends_with(".base")), "recovered in the background: {marks:?}");
+    assert!(marks.iter().all(|mark| mark.rsplit('.').next() == Some("base")), "recovered in the background: {marks:?}");
     for (id, what) in last {
         let found = environments.get(&id);
         match what.as_str() {

@@ -126,13 +126,13 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 
 /// What lies under the directory of the volumes, and which volumes are marked as open.
 fn volumes_and_marks(data: &Path) -> (Vec<String>, Vec<String>) {
-    let names = |dir: std::path::PathBuf| {
-        let entries = std::fs::read_dir(dir).expect("directory");
+    let names = |dir: &str| {
+        let entries = std::fs::read_dir(data.join(dir)).expect("directory");
         let mut names: Vec<_> = entries.map(|e| e.expect("entry").file_name().into_string().expect("name")).collect();
         names.sort();
         names
     };
-    (names(data.join("environments")), names(data.join("registry/open")))
+    (names("environments"), names("registry/open"))
 }
 
 /// Volumes that the registry names.

@@ -101,6 +101,7 @@ fn a_branch_is_apart_from_its_parent() {
         environments.advance_clock("env-parent", 1000).await.expect("clock");
         // Once with the parent open, once closed, and once as a branch of a branch.
         let open_parent = environments.branch("env-parent", new("b1")).await.expect("branch");
+        environments.tick(at(u64::MAX / 4)).await;
         environments.tick(at(u64::MAX / 2)).await;
         assert!(!parent.engine.is_open());
         let closed_parent = environments.branch("env-parent", new("b2")).await.expect("branch");
