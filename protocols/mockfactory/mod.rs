@@ -24,6 +24,8 @@ mod token_routes;
 mod view;
 
 #[cfg(test)]
+mod api_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
