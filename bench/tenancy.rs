@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 use jiff::Timestamp;
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::appliance::{Api, Appliance, Environment};
 use crate::client::Prepared;
@@ -104,6 +105,7 @@ pub fn environments(place: &Place, count: usize) -> Result<Vec<Figure>> {
 /// Branches of a small and of a large environment on btrfs; `large` in GiB of real data.
 pub fn branches(place: &Place, large: usize) -> Result<Vec<Figure>> {
     let (data, log) = place.directory("branches")?;
+    let _mount = Mount { dir: data.join("environments") };
     // Room for the data, its metadata, and what is rewritten.
     let image = format!("{}G", large * 2 + 4);
     let appliance = Appliance::start(place, &data, &log, &["--volume-image", &image])?;
@@ -139,6 +141,24 @@ pub fn branches(place: &Place, large: usize) -> Result<Vec<Figure>> {
         figures.push(Figure::new(delete_id, format!("delete an environment of {name} (btrfs), mean"), each, "ms"));
     }
     Ok(figures)
+}
+
+/// The volume that the appliance mounts: off again at the end, also where the appliance did not end as it should.
+struct Mount {
+    dir: PathBuf,
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let dir = self.dir.to_string_lossy();
+        if mounts.lines().any(|line| line.split(' ').nth(1) == Some(&*dir)) {
+            eprintln!("bench: the appliance left {dir} mounted");
+            if let Err(error) = unmount(&self.dir, UnmountFlags::DETACH) {
+                eprintln!("bench: {dir}: {error}");
+            }
+        }
+    }
 }
 
 fn touch(api: &mut Api<'_>, environment: &Environment) -> Result<()> {
