@@ -19,7 +19,8 @@ os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.d
 
 
 def pytest_generate_tests(metafunc):
-    if "door" in metafunc.fixturenames:
+    own = any("door" in str(marker.args[0]).split(",") for marker in metafunc.definition.iter_markers("parametrize"))
+    if "door" in metafunc.fixturenames and not own:
         marker = metafunc.definition.get_closest_marker("doors")
         chosen = doors_of.SETS[marker.args[0]] if marker else doors_of.ONE_EACH
         metafunc.parametrize("door", chosen, ids=[door.name for door in chosen])

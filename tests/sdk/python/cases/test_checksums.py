@@ -10,10 +10,11 @@ from harness.raw import aws_chunks
 MIB = 1024 * 1024
 DATA = noise(70_001)
 # What each service's table allows for multipart uploads: (algorithm, type) pairs.
+S3_MULTIPART = [(name, "COMPOSITE") for name in COMPOSITE] + [(name, "FULL_OBJECT") for name in FULL_OBJECT]
 MULTIPART = {
-    "aws_s3": [(name, "COMPOSITE") for name in COMPOSITE] + [(name, "FULL_OBJECT") for name in FULL_OBJECT],
+    "aws_s3": S3_MULTIPART,
     "cloudflare_r2": [(name, "COMPOSITE") for name in COMPOSITE] + [("CRC64NVME", "FULL_OBJECT")],
-    "do_spaces": [(name, "COMPOSITE") for name in COMPOSITE],
+    "do_spaces": S3_MULTIPART,
 }
 
 

@@ -116,13 +116,13 @@ def test_tampered(wire, sign):
 
 
 @pytest.mark.doors("aws")
-@pytest.mark.parametrize("field,status", [("policy", 403), ("key", 400), ("signature", (400, 403))])
+@pytest.mark.parametrize("field,status", [("policy", (400, 403)), ("key", (400,)), ("signature", (400, 403))])
 def test_field_left_out(door, environment, wire, bucket, field, status):
     client = door.client(environment, signature="s3v4")
     form = client.generate_presigned_post(bucket, "k")
     name = "x-amz-signature" if field == "signature" else field
     reply = post(wire, form, b"x", drop=[name])
-    assert reply.status in (status if isinstance(status, tuple) else (status,)) and reply.code
+    assert reply.status in status and reply.code
 
 
 @pytest.mark.doors("aws")
@@ -131,7 +131,7 @@ def test_without_a_file(wire, bucket, sign):
     sent, content_type = form_data(list(form["fields"].items()), b"x")
     sent = sent.replace(b'name="file"', b'name="other"')
     reply = wire.follow(form["url"], "POST", sent, {"Content-Type": content_type})
-    assert reply.status in (400, 403) and reply.code in ("InvalidArgument", "AccessDenied")
+    assert (reply.status, reply.code) == (400, "IncorrectNumberOfFilesInPostRequest")
 
 
 @pytest.mark.doors("aws")
