@@ -82,12 +82,6 @@ def test_header_malformed(wire, bucket, name, value, status, code):
     assert reply.code in (code, "AuthorizationHeaderMalformed", "AccessDenied", "SignatureDoesNotMatch"), reply.body
 
 
-def test_region_of_the_scope(wire, bucket):
-    reply = wire.send("GET", f"/{bucket}", region="mars-north-1")
-    refused(reply, 400, "AuthorizationHeaderMalformed")
-    assert reply.element("Region") == "us-east-1"
-
-
 def test_service_of_the_scope(wire, bucket):
     if wire.door.addressing == "bare":
         pytest.skip("there the scope names the service")
@@ -101,7 +95,7 @@ def test_anything_signed_is_held_to(wire, bucket, change):
     headers = wire.signed("PUT", target, b"data", {"x-amz-meta-a": "1"})
     method = "PUT"
     if change == "method":
-        method = "POST"
+        method = "DELETE"
     elif change == "path":
         target = f"/{bucket}/other"
     elif change == "query":
@@ -267,7 +261,7 @@ def test_trailer_missing(wire, bucket):
 def test_xml_malformed(wire, bucket, target, sent):
     method = "POST" if target == "?delete=" else "PUT"
     reply = wire.send(method, f"/{bucket}{target}", sent, {"Content-MD5": md5(sent)})
-    assert reply.status == 400 and reply.code in ("MalformedXML", "MissingSecurityHeader", "InvalidRequest"), reply.body
+    assert reply.status == 400 and reply.code in ("MalformedXML", "MalformedACLError", "MissingSecurityHeader", "InvalidRequest"), reply.body
     assert reply.kept
 
 

@@ -28,12 +28,12 @@ def test_life_of_an_environment(cli, cloud):
     made = cli("env", "create", "--name", "from-cli", "--services", "aws_s3,cloudflare_r2")
     environment = Environment(cloud, made)
     s3 = Door("aws_s3", "http", "prefix").client(environment)
-    s3.create_bucket(Bucket="b")
-    s3.put_object(Bucket="b", Key="k", Body=b"x")
+    s3.create_bucket(Bucket="box")
+    s3.put_object(Bucket="box", Key="k", Body=b"x")
     assert made["id"] in [one["id"] for one in cli("env", "list")["environments"]]
     assert cli("env", "show", made["id"])["name"] == "from-cli"
     branch = cli("env", "branch", made["id"])
-    assert body(Door("aws_s3", "http", "prefix").client(Environment(cloud, branch)).get_object(Bucket="b", Key="k")) == b"x"
+    assert body(Door("aws_s3", "http", "prefix").client(Environment(cloud, branch)).get_object(Bucket="box", Key="k")) == b"x"
     assert cli("env", "clock", made["id"], "--advance", "5m")["offset_seconds"] == 300
     cli("env", "reset", made["id"])
     assert s3.list_buckets()["Buckets"] == []
@@ -51,7 +51,7 @@ def test_tokens(cli, cloud):
 
 
 def test_catalogue_and_doctor(cli, appliance):
-    assert len(cli("catalogue")["services"]) == 46
+    assert len(cli("catalogue")["services"]) == 45
     report = appliance.cli("doctor", "--json", "--data", str(appliance.data), "--port-offset", str(free_ports(1)[0] - 8080), check=False)
     assert json.loads(report.stdout)
 

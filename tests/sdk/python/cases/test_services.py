@@ -83,11 +83,11 @@ def r2_bucket(r2):
     return name
 
 
-@pytest.mark.parametrize("region", ["auto", "us-east-1", "wnam", "eeur"])
+@pytest.mark.parametrize("region", ["auto", "us-east-1", "wnam", "eeur", "mars-north-1"])
 def test_r2_regions(environment, region):
     name = bucket_name("r2")
     client = R2.client(environment, region=region)
-    if region in ("wnam", "eeur"):
+    if region == "mars-north-1":
         with refused("InvalidRegionName", 400):
             client.list_buckets()
         return

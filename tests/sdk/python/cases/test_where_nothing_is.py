@@ -19,7 +19,7 @@ def get(cloud):
 @pytest.mark.parametrize("target,host,statuses", [
     ("/env/env-none/s3/b", "localhost", (404,)),
     ("/b", "s3.env-none.mockfactory.localhost", (404,)),
-    ("/b", "aws_sqs.env-none.mockfactory.localhost", (404,)),
+    ("/b", "aws_sqs.env-none.mockfactory.localhost", (404, 501)),
     ("/env/", "localhost", (400, 404)),
     ("/env/env-none", "localhost", (400, 404)),
     ("/b", "example.com", (400, 404, 421)),

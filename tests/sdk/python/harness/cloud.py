@@ -1,6 +1,7 @@
 """A client of the control plane, plain enough to send it anything."""
 
 import dataclasses
+import email.message
 import json
 import urllib.error
 import urllib.parse
@@ -14,7 +15,8 @@ SERVICES = ["aws_s3", "cloudflare_r2", "do_spaces"]
 @dataclasses.dataclass
 class Answer:
     status: int
-    headers: dict
+    # By name, whatever its case.
+    headers: email.message.Message
     text: str
 
     @property
@@ -113,9 +115,9 @@ class Cloud:
         request = urllib.request.Request(f"{self.appliance.url}{path}", data=data, method=method, headers=headers or {})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read().decode())
+                return Answer(answer.status, answer.headers, answer.read().decode())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), error.read().decode())
+            return Answer(error.code, error.headers, error.read().decode())
 
     def must(self, method: str, path: str, body=None):
         answer = self.call(method, path, body)
