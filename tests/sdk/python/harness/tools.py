@@ -49,12 +49,13 @@ class AwsCli(Tool):
 
 
 class Rclone(Tool):
-    PROVIDERS = {"aws_s3": "AWS", "cloudflare_r2": "Cloudflare", "do_spaces": "DigitalOcean"}
+    # Its provider `AWS` always puts the bucket into the host; `Other` is what its users of path style choose.
+    PROVIDERS = {"aws_s3": "Other", "cloudflare_r2": "Cloudflare", "do_spaces": "DigitalOcean"}
 
     def __call__(self, *arguments, **options):
         remote = {
             "TYPE": "s3",
-            "PROVIDER": self.PROVIDERS[self.door.service],
+            "PROVIDER": "AWS" if self.door.virtual else self.PROVIDERS[self.door.service],
             "ENDPOINT": self.endpoint,
             "ACCESS_KEY_ID": self.keys.access_key,
             "SECRET_ACCESS_KEY": self.keys.secret_key,
