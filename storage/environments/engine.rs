@@ -123,6 +123,10 @@ impl Engine {
         self.store.load().as_ref().is_some_and(|store| Arc::strong_count(store) > 1)
     }
 
+    pub fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+
     pub fn take_touched(&self) -> bool {
         self.touched.swap(false, Ordering::Relaxed)
     }
@@ -201,7 +205,12 @@ impl Engine {
         // A snapshot takes each file as it is written back, not all at one instant: commits wait for it too, so that
         // no record is in it whose body is not.
         let frozen = match &open {
-            Some(store) => Some(store.freeze().await),
+            Some(store) => {
+                // Commits wait for the clone, not for a gigabyte that was written before it.
+                let host = Arc::clone(&host);
+                blocking(move || host.volumes.write_back()).await?;
+                Some(store.freeze().await)
+            }
             None => None,
         };
         let keyspace = slot.keyspace.clone();

@@ -23,6 +23,8 @@ pub(super) struct Host {
     pub background: Arc<Background>,
     /// How long a reset, a deletion or the end waits for requests in flight.
     pub drain: Duration,
+    /// A write-back is under way.
+    pub writing_back: AtomicBool,
     /// Nothing opens any more.
     pub ending: AtomicBool,
 }

@@ -104,6 +104,7 @@ impl Environments {
             marks: Marks::open(&registry_dir.join(MARKS_DIR), power_safe)?,
             background: Arc::new(Background::default()),
             drain,
+            writing_back: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         });
         let now = system_now();

@@ -96,7 +96,9 @@ impl Environments {
             self.host.background.spawn(leftovers.clean_up(Arc::clone(&self.host)));
         }
         let mut closed = 0;
+        let mut used = false;
         for environment in self.by_id.values() {
+            used |= environment.engine.is_touched();
             match self.take_step(&environment, now).await {
                 Ok(true) => closed += 1,
                 Ok(false) => {}
@@ -107,11 +109,30 @@ impl Environments {
             tracing::debug!(closed, "idle environments closed");
             let _ = tokio::task::spawn_blocking(release_memory).await;
         }
+        if used {
+            self.write_back();
+        }
         let written = self.usage_written_ms.load(Ordering::Relaxed);
         if now.0.saturating_sub(written) >= USAGE_WRITTEN_MS {
             self.usage_written_ms.store(now.0, Ordering::Relaxed);
             self.write_usage().await;
         }
+    }
+
+    /// Where cloning has to write back first: keeps what is only in memory to about a second's writes, so that a
+    /// branch of much that was just written is as quick as one of little.
+    fn write_back(&self) {
+        let host = Arc::clone(&self.host);
+        if !host.volumes.writes_back_to_clone() || host.writing_back.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.host.background.spawn(async move {
+            let writing = Arc::clone(&host);
+            if let Err(error) = blocking(move || writing.volumes.write_back()).await {
+                tracing::warn!(%error, "the disk cannot be written back");
+            }
+            host.writing_back.store(false, Ordering::Release);
+        });
     }
 
     /// `true` where engines were closed.

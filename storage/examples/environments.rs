@@ -89,8 +89,8 @@ async fn branches_by_size(environments: &Arc<Environments>) -> Result<(), Fault>
         let parent = environments.create(NewEnvironment::default()).await?;
         for n in 0..mib / 10 {
             put(&parent, &n.to_string(), 10 << 20).await?;
+            environments.tick(system_now()).await;
         }
-        close_idle(environments).await;
         let mut times = Vec::new();
         for _ in 0..5 {
             let child = timed(&mut times, environments.branch(parent.id().as_str(), NewEnvironment::default())).await?;

@@ -164,6 +164,19 @@ impl Volumes {
         Ok(())
     }
 
+    /// Whether cloning writes back first what is still only in memory, so that it takes as long as that does.
+    pub fn writes_back_to_clone(&self) -> bool {
+        matches!(self.backing(), Backing::Btrfs | Backing::Reflink)
+    }
+
+    /// Writes back what is only in memory, so that a clone has little left to write.
+    pub fn write_back(&self) -> Result<(), Fault> {
+        if self.writes_back_to_clone() {
+            rustix::fs::syncfs(self.handle()?).map_err(std::io::Error::from)?;
+        }
+        Ok(())
+    }
+
     /// Whether cloning this volume is one atomic snapshot.
     pub fn snapshots(&self, name: &str) -> bool {
         self.backing() == Backing::Btrfs && btrfs::is_subvolume(&self.path(name))
