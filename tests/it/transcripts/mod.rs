@@ -39,6 +39,9 @@ async fn run(service: &str, path: &Path, update: bool) -> Result<(), String> {
     let mut case = Case::parse(&text)?;
     let target = Target::new(service).await?;
     let mut names = Names::new();
+    if let Target::Here(here) = &target {
+        names.insert("environment", &here.environment);
+    }
     let mut failures = Vec::new();
     for exchange in &mut case.exchanges {
         let request = exchange.request.filled(&names)?;

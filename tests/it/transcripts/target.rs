@@ -20,7 +20,7 @@ pub enum Target {
 
 pub struct Here {
     cloud: Arc<Cloud>,
-    environment: String,
+    pub environment: String,
     service: String,
     keys: Keys,
     /// Holds what the environment stores; removed with the case.
