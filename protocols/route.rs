@@ -89,13 +89,7 @@ pub fn host(parts: &Parts) -> Option<&str> {
     }
 }
 
-fn addressed(
-    cloud: &Cloud,
-    id: &str,
-    address: &Address,
-    hint: Option<&Hint<'_>>,
-    path: &str,
-) -> Result<Route, Astray> {
+fn addressed(cloud: &Cloud, id: &str, address: &Address, hint: Option<&Hint<'_>>, path: &str) -> Result<Route, Astray> {
     // `env-a.<domain>` alone is the environment's own bare AWS endpoint.
     let name = address.label.as_deref().unwrap_or(Provider::Aws.id());
     let (service, mount) = match labels().get(name) {
@@ -103,10 +97,8 @@ fn addressed(
         Some(Label::Provider(provider)) => under_provider(*provider, hint, path, address.path_prefix)?,
         None => return Err(unknown_label(name)),
     };
-    let environment = cloud
-        .environments
-        .get(id)
-        .ok_or_else(|| Astray::within(service, Fault::not_found(Kind::Environment, id)))?;
+    let environment =
+        cloud.environments.get(id).ok_or_else(|| Astray::within(service, Fault::not_found(Kind::Environment, id)))?;
     enter(service, environment, address.path_prefix + mount, address.front.clone(), false)
 }
 
@@ -221,7 +213,11 @@ fn unknown_label(name: &str) -> Astray {
             format!("{} is not built yet", planned.id),
         );
     }
-    Astray::own(http::StatusCode::NOT_FOUND, "unknown_service", format!("there is no service or provider called {name:?}"))
+    Astray::own(
+        http::StatusCode::NOT_FOUND,
+        "unknown_service",
+        format!("there is no service or provider called {name:?}"),
+    )
 }
 
 fn astray_address(error: AddressError) -> Astray {

@@ -73,12 +73,11 @@ pub async fn serve(cloud: &Arc<Cloud>, arrival: Arrival<'_>, request: Request) -
                     environment = routed.environment.id().as_str(),
                     service = routed.service.id,
                 );
-                call(cloud, &arrival, routed, parts, body, &request_id, &mut trace, &mut outcome)
-                    .instrument(span)
-                    .await
+                call(cloud, &arrival, routed, parts, body, &request_id, &mut trace, &mut outcome).instrument(span).await
             } else {
                 let error = Fault::Throttled { retry_ms: CONNECTIONS_RETRY_MS }.into();
-                let about = About { request_id: request_id.as_str(), resource: &path, head: method == http::Method::HEAD };
+                let about =
+                    About { request_id: request_id.as_str(), resource: &path, head: method == http::Method::HEAD };
                 render(routed.service.wire, &error, &about, &mut outcome)
             }
         }

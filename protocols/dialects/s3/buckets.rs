@@ -28,7 +28,7 @@ pub async fn create(cx: &Context<'_>, body: Body) -> Result<Response, Error> {
     let Some(account) = cx.sender.account() else { return Err(Code::AccessDenied.error().into()) };
     let name = cx.bucket_name();
     let bytes = intake::document(cx, body, DOCUMENT_BYTES_MAX).await?;
-    if !cx.dialect.bucket_names.allow(name) {
+    if !cx.dialect.bucket_names.allow(name, cx.record.auth) {
         return Err(Code::InvalidBucketName.error().field("BucketName", name).into());
     }
     let region = region(cx, constraint(&bytes)?.as_deref())?;

@@ -90,7 +90,9 @@ impl Context<'_> {
     /// Any bucket of the service (the source of a copy).
     pub fn bucket_named(&self, name: &str) -> Result<Arc<BucketInfo>, Error> {
         match self.store.bucket(self.dialect.namespace, name) {
-            Err(Fault::NotFound { kind: Kind::Bucket, .. }) if !self.dialect.bucket_names.allow(name) => {
+            Err(Fault::NotFound { kind: Kind::Bucket, .. })
+                if !self.dialect.bucket_names.allow(name, self.record.auth) =>
+            {
                 Err(Code::InvalidBucketName.error().field("BucketName", name).into())
             }
             other => Ok(other?),

@@ -1,5 +1,6 @@
 //! What providers of the S3 API do differently, as data.
 
+use storage::environments::AuthMode;
 use storage::fault::Algorithm;
 use storage::objects::Namespace;
 
@@ -172,12 +173,18 @@ pub struct BucketNames {
 /// Shortest and longest bucket name, in bytes.
 pub const BUCKET_NAME_MIN: usize = 3;
 pub const BUCKET_NAME_MAX: usize = 63;
+/// Shortest where credentials are not checked either: other emulators take `b`, and test suites use it.
+pub const BUCKET_NAME_MIN_RELAXED: usize = 1;
 
 impl BucketNames {
-    pub fn allow(&self, name: &str) -> bool {
+    pub fn allow(&self, name: &str, auth: AuthMode) -> bool {
         let bytes = name.as_bytes();
         let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        (BUCKET_NAME_MIN..=BUCKET_NAME_MAX).contains(&bytes.len())
+        let min = match auth {
+            AuthMode::Strict => BUCKET_NAME_MIN,
+            AuthMode::Relaxed => BUCKET_NAME_MIN_RELAXED,
+        };
+        (min..=BUCKET_NAME_MAX).contains(&bytes.len())
             && edge(bytes.first())
             && edge(bytes.last())
             && bytes
@@ -201,7 +208,7 @@ mod tests {
     };
 
     fn check(name: &str, want: bool) {
-        assert_eq!(NAMES.allow(name), want, "{name}");
+        assert_eq!(NAMES.allow(name, AuthMode::Strict), want, "{name}");
     }
 
     #[test]
@@ -210,6 +217,7 @@ mod tests {
         check("my.bucket-1", true);
         check(&"a".repeat(63), true);
         check("ab", false);
+        assert!(NAMES.allow("b", AuthMode::Relaxed) && !NAMES.allow("B", AuthMode::Relaxed));
         check(&"a".repeat(64), false);
         check("Abc", false);
         check("a_c", false);

@@ -21,7 +21,8 @@ use std::fmt;
 /// Headers whose values differ from run to run: masked when a reply is written.
 const VOLATILE_HEADERS: &[&str] = &["date", "x-amz-request-id", "x-amz-id-2", "last-modified"];
 /// Elements likewise.
-const VOLATILE_ELEMENTS: &[&str] = &["RequestId", "HostId", "LastModified", "CreationDate", "Initiated", "UploadId", "ID"];
+const VOLATILE_ELEMENTS: &[&str] =
+    &["RequestId", "HostId", "LastModified", "CreationDate", "Initiated", "UploadId", "ID"];
 
 pub struct Case {
     lead: Vec<String>,
@@ -146,7 +147,9 @@ fn parse_rest(lines: &[&str]) -> Result<Rest, String> {
     let end = lines.iter().position(|line| line.is_empty()).unwrap_or(lines.len());
     let headers = lines[..end]
         .iter()
-        .map(|line| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())).ok_or(format!("{line:?} is no header")))
+        .map(|line| {
+            line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())).ok_or(format!("{line:?} is no header"))
+        })
         .collect::<Result<_, _>>()?;
     Ok((headers, lines.get(end + 1..).unwrap_or_default().join("\n")))
 }
@@ -156,7 +159,11 @@ impl Request {
         Ok(Self {
             method: self.method.clone(),
             target: names.fill(&self.target)?,
-            headers: self.headers.iter().map(|(n, v)| Ok((n.clone(), names.fill(v)?))).collect::<Result<_, String>>()?,
+            headers: self
+                .headers
+                .iter()
+                .map(|(n, v)| Ok((n.clone(), names.fill(v)?)))
+                .collect::<Result<_, String>>()?,
             body: names.fill(&self.body)?,
             instructions: self.instructions.clone(),
         })
@@ -226,11 +233,8 @@ impl Exchange {
             Some(want) if kept(want, line) => want.to_owned(),
             _ => names.mask(&mask_element(line)),
         });
-        self.reply = Reply {
-            status: got.status,
-            headers: headers.collect(),
-            body: lines.collect::<Vec<_>>().join("\n"),
-        };
+        self.reply =
+            Reply { status: got.status, headers: headers.collect(), body: lines.collect::<Vec<_>>().join("\n") };
     }
 }
 

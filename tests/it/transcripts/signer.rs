@@ -10,7 +10,14 @@ pub struct Keys {
 }
 
 /// The headers that sign a request of `method` to `target` (path and query, already encoded) for S3.
-pub fn sign(keys: &Keys, method: &str, host: &str, target: &str, body: &[u8], now: jiff::Timestamp) -> Vec<(String, String)> {
+pub fn sign(
+    keys: &Keys,
+    method: &str,
+    host: &str,
+    target: &str,
+    body: &[u8],
+    now: jiff::Timestamp,
+) -> Vec<(String, String)> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &stamp[..8];
     let payload = HEXLOWER.encode(digest::digest(&digest::SHA256, body).as_ref());

@@ -82,11 +82,12 @@ impl Here {
             made.pointer(path).and_then(|value| value.as_str()).map(str::to_owned).ok_or(format!("no {path}: {made}"))
         };
         let (id, secret) = match service {
-            "cloudflare_r2" => ("/credentials/cloudflare/r2_access_key_id", "/credentials/cloudflare/r2_secret_access_key"),
-            "do_spaces" => (
-                "/credentials/digitalocean/spaces_access_key_id",
-                "/credentials/digitalocean/spaces_secret_access_key",
-            ),
+            "cloudflare_r2" => {
+                ("/credentials/cloudflare/r2_access_key_id", "/credentials/cloudflare/r2_secret_access_key")
+            }
+            "do_spaces" => {
+                ("/credentials/digitalocean/spaces_access_key_id", "/credentials/digitalocean/spaces_secret_access_key")
+            }
             _ => ("/credentials/aws/access_key_id", "/credentials/aws/secret_access_key"),
         };
         let region = match service {
@@ -157,7 +158,8 @@ fn curl(url: &str, keys: &Keys, request: &Request) -> Result<Reply, String> {
     }
     let output = command.arg(format!("{scheme}://{base}{target}")).output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let (head, body) =
+        text.split_once("\r\n\r\n").ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
     let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_lowercase(), v.to_owned()));
