@@ -228,7 +228,7 @@ mod tests {
         check("xn--abc", false);
         check("abc-s3alias", false);
         check("äbc", false);
-        assert!(!BucketNames { dots: false, ..NAMES }.allow("a.bc"));
+        assert!(!BucketNames { dots: false, ..NAMES }.allow("a.bc", AuthMode::Strict));
     }
 
     fn check_front(dialect: &Dialect, front: &str, want: Option<&str>) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use storage::environments::{AuthMode, Environment};
 use storage::objects::{Conditions, Key, ObjectInfo, PutSpec, StoredBody};
 
@@ -34,6 +34,9 @@ use crate::wire::xml::Writer;
 const FIELDS_BYTES_MAX: usize = 20 * 1024;
 /// In a form's key it stands for the name of the file.
 const FILENAME: &str = "${filename}";
+
+/// What stays as it is in the query of a redirect.
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Fields that say nothing about the object itself.
 const NOT_HEADERS: [&str; 12] = [
@@ -207,7 +210,7 @@ fn answer(cx: &Context<'_>, fields: &Fields, bucket: &str, key: &Key, object: &O
     let mut response = match (redirect.filter(|to| is_absolute(to)), fields.get("success_action_status")) {
         (Some(to), _) => {
             let mut response = reply::status(StatusCode::SEE_OTHER);
-            let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let encode = |text: &str| utf8_percent_encode(text, IN_QUERY).to_string();
             let joint = if to.contains('?') { '&' } else { '?' };
             let etag = encode(&format!("\"{}\"", object.etag));
             let to = format!("{to}{joint}bucket={}&key={}&etag={etag}", encode(bucket), encode(key.as_str()));
