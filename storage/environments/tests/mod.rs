@@ -145,6 +145,7 @@ fn recorded(environments: &Environments) -> Vec<String> {
 }
 
 /// Runs `test` in a plain directory, on btrfs and on XFS (where they can be mounted).
+#[allow(clippy::needless_pass_by_value, reason = "the closure is written in place")]
 fn on_each_disk(test: impl AsyncFn(&Path)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     let dir = tempfile::tempdir().expect("temporary directory");
