@@ -102,8 +102,11 @@ fn options(
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
-    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Error, |_, text| {
-        tracing::error!(target: "rocksdb", "{}", text.trim_end());
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Error, |level, text| {
+        // Headers pass every threshold: some hundred lines of options at each opening.
+        if level != LogLevel::Header {
+            tracing::error!(target: "rocksdb", "{}", text.trim_end());
+        }
     }));
     options.set_manifest_preallocation_size(16 * 1024);
     options.set_max_total_wal_size(LOG_BYTES_MAX);
