@@ -105,7 +105,16 @@ impl Keyspace {
         eager_writes.set_no_slowdown(true);
         let reads = ReadOptions::default();
         let dir = dir.to_owned();
-        Ok(Arc::new(Self { db, dir, durability, reads, writes, eager_writes, notes: WriteOptions::default(), _shared: Arc::clone(shared) }))
+        Ok(Arc::new(Self {
+            db,
+            dir,
+            durability,
+            reads,
+            writes,
+            eager_writes,
+            notes: WriteOptions::default(),
+            _shared: Arc::clone(shared),
+        }))
     }
 
     pub fn dir(&self) -> &Path {

@@ -127,13 +127,8 @@ impl BodyFiles {
     /// [`BodyFiles::read`] from the kernel's caches alone; `None` where that does not do.
     pub fn read_cached(&self, body: BodyId) -> Option<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat2(
-            rustix::fs::CWD,
-            self.path(body).as_path(),
-            flags,
-            Mode::empty(),
-            ResolveFlags::CACHED,
-        );
+        let opened =
+            rustix::fs::openat2(rustix::fs::CWD, self.path(body).as_path(), flags, Mode::empty(), ResolveFlags::CACHED);
         opened.ok().map(File::from)
     }
 

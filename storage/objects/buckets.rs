@@ -9,9 +9,9 @@ use super::keys;
 use super::model::{BucketInfo, ListEntry, ListPage, Namespace, NewBucket};
 use super::records::{BucketRecord, PartRecord, decode, encode};
 use super::store::{Inner, ObjectStore};
+use crate::Fault;
 use crate::fault::Kind;
 use crate::keyspace::{Batch, Family, Keyspace, blocking};
-use crate::Fault;
 
 /// Buckets kept decoded: each takes a few hundred bytes.
 const CACHED_MAX: usize = 4096;
@@ -85,7 +85,11 @@ fn record(bucket: &BucketInfo) -> BucketRecord {
         created: bucket.created,
         owner: bucket.owner.clone(),
         region: bucket.region.clone(),
-        configurations: bucket.configurations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+        configurations: bucket
+            .configurations
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect(),
     }
 }
 

@@ -122,7 +122,14 @@ impl Change {
     }
 
     /// The entry for a remote tier, where one is kept.
-    pub fn journal(&mut self, mutation: Mutation, bucket: &BucketInfo, key: &Key, generation: u64, layout: Option<&Layout>) {
+    pub fn journal(
+        &mut self,
+        mutation: Mutation,
+        bucket: &BucketInfo,
+        key: &Key,
+        generation: u64,
+        layout: Option<&Layout>,
+    ) {
         if !self.store.journal.load(Ordering::Relaxed) {
             return;
         }

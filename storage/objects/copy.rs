@@ -4,12 +4,12 @@
 use super::commit::Change;
 use super::digests::Known;
 use super::model::{BucketInfo, Checksum, CopySpec, Digests, Key, ObjectInfo, WantedDigests};
+use super::reader::BodyReader;
 use super::records::{ObjectRecord, parse_etag};
 use super::store::{Inner, ObjectStore};
-use super::reader::BodyReader;
 use super::writer::{BodyWriter, Hasher, StoredBody};
-use crate::fault::Algorithm;
 use crate::Fault;
+use crate::fault::Algorithm;
 
 impl ObjectStore {
     pub async fn copy(
@@ -48,11 +48,7 @@ impl ObjectStore {
     }
 
     /// The checksum of the copy: the source's own, or the one asked for.
-    async fn copied_checksum(
-        &self,
-        source: &ObjectInfo,
-        asked: Option<Algorithm>,
-    ) -> Result<Option<Checksum>, Fault> {
+    async fn copied_checksum(&self, source: &ObjectInfo, asked: Option<Algorithm>) -> Result<Option<Checksum>, Fault> {
         let Some(algorithm) = asked else {
             return Ok(source.checksum.clone());
         };

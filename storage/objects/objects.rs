@@ -1,18 +1,18 @@
 //! Single objects: look at, put, delete, change in place.
 
+use super::body::Layout;
 use super::commit::Change;
 use super::digests::Known;
+use super::keys;
 use super::locks::Guard;
 use super::model::{BucketInfo, Conditions, Key, ObjectInfo, ObjectPart, PutSpec, Tags};
 use super::reclaim::Pin;
 use super::records::{Mutation, ObjectRecord, ReplacedRecord, TableRow, decode, encode};
 use super::store::{Inner, ObjectStore};
 use super::writer::StoredBody;
-use super::body::Layout;
-use super::keys;
+use crate::Fault;
 use crate::fault::Kind;
 use crate::keyspace::{Family, blocking};
-use crate::Fault;
 
 impl Inner {
     pub(super) fn record(&self, row: &[u8]) -> Result<Option<ObjectRecord>, Fault> {

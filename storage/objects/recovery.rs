@@ -8,7 +8,8 @@ use super::store::Inner;
 use crate::Fault;
 use crate::keyspace::Family;
 
-pub(super) fn sweep(store: &Inner) -> Result<(), Fault> {
+/// Returns how many files were removed.
+pub(super) fn sweep(store: &Inner) -> Result<usize, Fault> {
     let mut referred = HashSet::new();
     let mut keep = |extents: &[Extent]| referred.extend(extents.iter().map(|extent| extent.body));
     each(store, Family::Objects, |value| {
@@ -25,11 +26,13 @@ pub(super) fn sweep(store: &Inner) -> Result<(), Fault> {
         keep(&decode::<PartRecord>("part", value)?.extents);
         Ok(())
     })?;
+    let mut removed = 0;
     let unreferred = |body: &BodyId| !referred.contains(body);
     for body in store.files.all()?.into_iter().filter(unreferred) {
         store.files.remove(body)?;
+        removed += 1;
     }
-    Ok(())
+    Ok(removed)
 }
 
 fn each(store: &Inner, family: Family, mut row: impl FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {

@@ -23,8 +23,8 @@ const NUMBERS_AHEAD: u64 = 1 << 16;
 /// Generations set aside at a time, in microseconds: a mark is written once a second, and a reopened store starts at
 /// most this far ahead of the clock.
 const GENERATIONS_AHEAD: u64 = 1_000_000;
-/// Longest that closing waits for commits whose callers went away.
-const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// Longest that closing waits for removals and for commits whose callers went away.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 const CLOSE_POLL: Duration = Duration::from_micros(200);
 
 /// How a store's directory came to be.
@@ -182,7 +182,11 @@ impl ObjectStore {
         match origin {
             // Opening saw to it.
             Origin::Own => Ok(()),
-            Origin::Clone => recovery::sweep(&self.inner),
+            Origin::Clone => {
+                let removed = recovery::sweep(&self.inner)?;
+                tracing::debug!(removed, dir = %self.inner.keyspace.dir().display(), "swept a copied store");
+                Ok(())
+            }
         }
     }
 
@@ -203,11 +207,16 @@ impl ObjectStore {
 }
 
 impl Drop for ObjectStore {
-    /// Ends the removals, and waits for commits whose callers went away: who opens the directory next finds nobody.
+    /// Ends the removals, and waits for them and for commits whose callers went away: who opens the directory next
+    /// must find nobody there.
     fn drop(&mut self) {
         self.inner.reclaim.close();
         let deadline = Instant::now() + CLOSE_WAIT;
-        while self.inner.commits.try_write().is_err() && Instant::now() < deadline {
+        while Arc::strong_count(&self.inner) > 1 {
+            if Instant::now() > deadline {
+                tracing::warn!(dir = %self.inner.keyspace.dir().display(), "store dropped while it was in use");
+                break;
+            }
             std::thread::sleep(CLOSE_POLL);
         }
         if let Err(fault) = self.inner.tally.save(&self.inner.keyspace) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::PARTS_MAX;
 use super::body::{Extent, Layout};
 use super::commit::Change;
 use super::keys::{self, UploadId};
@@ -14,7 +15,6 @@ use super::model::{
 use super::records::{PartRecord, UploadRecord, decode, encode, etag};
 use super::store::{Inner, ObjectStore};
 use super::writer::StoredBody;
-use super::PARTS_MAX;
 use crate::Fault;
 use crate::fault::Kind;
 use crate::keyspace::{Family, Scan, blocking};
@@ -118,8 +118,10 @@ impl ObjectStore {
         range: Range<u64>,
     ) -> Result<PartInfo, Fault> {
         check_number(number)?;
-        let wanted =
-            upload.spec.checksum.map_or(WantedDigests::default(), |(algorithm, _)| WantedDigests::for_algorithm(algorithm));
+        let wanted = upload
+            .spec
+            .checksum
+            .map_or(WantedDigests::default(), |(algorithm, _)| WantedDigests::for_algorithm(algorithm));
         let digests = self.source_digests(source, &range, wanted).await?;
         let checksum = upload.spec.checksum.and_then(|(algorithm, _)| {
             Some(Checksum { algorithm, value: digests.value(algorithm)?, coverage: Coverage::FullObject })

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::INLINE_MAX;
 use super::body::{BodyId, Extent, Layout};
 use super::digests::{self, FastDigests, SlowDigests};
 use super::lane::{Lane, Piece, Work};
 use super::model::{Digests, WantedDigests};
 use super::store::Inner;
-use super::INLINE_MAX;
 use crate::Fault;
 use crate::keyspace::{Batch, Durability, Family, blocking};
 

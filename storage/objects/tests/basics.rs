@@ -12,9 +12,8 @@ async fn what_is_put_is_read_at_every_size() {
     let dir = tempfile::tempdir().expect("dir");
     let store = open(dir.path());
     let bucket = bucket(&store).await;
-    for (seed, size) in [0, 1, 4096, 32_767, 32_768, 32_769, 262_144, 524_287, 524_288, 524_289, 3_000_001]
-        .into_iter()
-        .enumerate()
+    for (seed, size) in
+        [0, 1, 4096, 32_767, 32_768, 32_769, 262_144, 524_287, 524_288, 524_289, 3_000_001].into_iter().enumerate()
     {
         let body = bytes(seed as u64, size);
         let object = put(&store, &bucket, "k", &body).await;
@@ -141,7 +140,8 @@ async fn buckets_come_and_go() {
     put(&store, &made, "k", &bytes(1, 40_000)).await;
     assert!(matches!(store.delete_bucket(NS, "bucket").await, Err(Fault::NotEmpty { .. })));
     store.delete(&made, &key("k"), &Conditions::default()).await.expect("delete");
-    let spec = UploadSpec { owner: String::new(), attributes: Attributes::default(), tags: Tags::new(), checksum: None };
+    let spec =
+        UploadSpec { owner: String::new(), attributes: Attributes::default(), tags: Tags::new(), checksum: None };
     let upload = store.create_upload(&made, &key("u"), spec).await.expect("upload");
     let body = store_body(&store, &bytes(1, 40_000), WantedDigests::default()).await;
     store.put_part(&made, &upload, 1, body, None).await.expect("part");
@@ -184,8 +184,7 @@ async fn an_upload_becomes_an_object() {
     store.put_part(&bucket, &upload, 2, extra, None).await.expect("part");
     let (page, more) = store.parts(&bucket, &upload, 1, 2).await.expect("parts");
     assert_eq!((page.iter().map(|part| part.number).collect::<Vec<_>>(), more), (vec![2, 3], true));
-    let info =
-        store.complete_upload(&bucket, &upload, named.clone(), CompleteSpec::default()).await.expect("complete");
+    let info = store.complete_upload(&bucket, &upload, named.clone(), CompleteSpec::default()).await.expect("complete");
     let whole = bodies.concat();
     assert_eq!(info.size, whole.len() as u64);
     assert!(info.etag.ends_with("-4"));

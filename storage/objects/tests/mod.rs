@@ -1,7 +1,11 @@
 //! Tests of the engine as its callers see it.
 
 mod basics;
+mod crash;
+mod listings;
+mod models;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +13,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::Clock;
-use crate::keyspace::{Durability, Keyspace, Shared, SharedConfig};
+use crate::keyspace::{Durability, Family, Keyspace, Shared, SharedConfig};
 
 pub(super) const NS: Namespace = Namespace("test");
 
@@ -101,4 +105,21 @@ pub(super) async fn settled(dir: &Path, count: usize) {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     panic!("{} body files where {count} were expected", files(dir).len());
+}
+
+/// Rows of a family.
+pub(super) fn rows(store: &ObjectStore, family: Family) -> usize {
+    let mut scan = store.inner.keyspace.scan(family, &[], None);
+    let mut rows = 0;
+    scan.seek_first();
+    while scan.row().is_some() {
+        rows += 1;
+        scan.advance();
+    }
+    rows
+}
+
+/// Body files that nothing refers to; they are removed.
+pub(super) fn orphans(store: &ObjectStore) -> usize {
+    recovery::sweep(&store.inner).expect("sweep")
 }
