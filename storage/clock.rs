@@ -17,6 +17,7 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    #[must_use]
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }

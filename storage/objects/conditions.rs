@@ -79,7 +79,9 @@ fn matches(tags: &[String], etag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Key;
+    use super::super::digests::Known;
+    use super::super::model::{Attributes, Key, Tags};
+    use super::super::reclaim::Pin;
     use super::super::records::ObjectRecord;
     use super::*;
 
@@ -93,12 +95,12 @@ mod tests {
             owner: String::new(),
             layout: super::super::body::Layout::Empty,
             checksum: None,
-            known: Default::default(),
-            attributes: Default::default(),
-            tags: Default::default(),
+            known: Known::default(),
+            attributes: Attributes::default(),
+            tags: Tags::default(),
             metageneration: 0,
         };
-        record.into_info(Key::parse("k").expect("key"), Default::default())
+        record.into_info(Key::parse("k").expect("key"), Pin::default())
     }
 
     /// `m`, `n`: tags of If-Match and If-None-Match (`=` the object's own, `x` another, `*`); `M`, `U`: seconds of
@@ -121,7 +123,7 @@ mod tests {
         conditions
     }
 
-    fn outcome(result: Result<(), Fault>) -> &'static str {
+    fn outcome(result: &Result<(), Fault>) -> &'static str {
         match result {
             Ok(()) => "ok",
             Err(Fault::Precondition { .. }) => "412",
@@ -133,9 +135,9 @@ mod tests {
 
     fn check(text: &str, read: &str, write: &str, create: &str) {
         let conditions = conditions(text);
-        assert_eq!(outcome(conditions.check_read(&object())), read, "read {text}");
-        assert_eq!(outcome(conditions.check_write("k", Some(&object()))), write, "write {text}");
-        assert_eq!(outcome(conditions.check_write("k", None)), create, "create {text}");
+        assert_eq!(outcome(&conditions.check_read(&object())), read, "read {text}");
+        assert_eq!(outcome(&conditions.check_write("k", Some(&object()))), write, "write {text}");
+        assert_eq!(outcome(&conditions.check_write("k", None)), create, "create {text}");
     }
 
     #[test]

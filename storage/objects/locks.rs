@@ -58,7 +58,7 @@ fn wait_for(lock: &Arc<Mutex<()>>) -> Guard {
     loop {
         match Arc::clone(lock).try_lock_owned() {
             Ok(guard) => return guard,
-            Err(_) => std::thread::sleep(POLL),
+            Err(_) => std::thread::park_timeout(POLL),
         }
     }
 }

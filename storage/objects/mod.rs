@@ -25,11 +25,11 @@ mod lane;
 mod listing;
 mod locks;
 mod model;
-mod objects;
 mod reader;
 mod reclaim;
 mod records;
 mod recovery;
+mod single;
 mod store;
 mod tally;
 #[cfg(test)]

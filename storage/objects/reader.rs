@@ -169,12 +169,11 @@ impl BodyReader {
             if !extent.body.in_file() {
                 return self.store.inline(&extent);
             }
-            let file = match self.store.files.read_cached(extent.body) {
-                Some(file) => Ok(file),
-                None => {
-                    let (store, body) = (Arc::clone(&self.store), extent.body);
-                    blocking(move || Ok(store.files.read(body))).await?
-                }
+            let file = if let Some(file) = self.store.files.read_cached(extent.body) {
+                Ok(file)
+            } else {
+                let (store, body) = (Arc::clone(&self.store), extent.body);
+                blocking(move || Ok(store.files.read(body))).await?
             };
             self.open = Some(OpenExtent::new(file, &extent)?);
         }

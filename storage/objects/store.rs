@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -25,7 +25,6 @@ const NUMBERS_AHEAD: u64 = 1 << 16;
 const GENERATIONS_AHEAD: u64 = 1_000_000;
 /// Longest that closing waits for removals and for commits whose callers went away.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-const CLOSE_POLL: Duration = Duration::from_micros(200);
 
 /// How a store's directory came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +42,8 @@ pub struct Frozen {
 
 pub struct ObjectStore {
     pub(super) inner: Arc<Inner>,
+    /// After `inner`: fields are dropped in their order.
+    _closing: Closing,
 }
 
 pub(crate) struct Inner {
@@ -59,6 +60,8 @@ pub(crate) struct Inner {
     pub journal: AtomicBool,
     numbers: Reserve,
     generations: Reserve,
+    /// Last: it says that all before it is gone.
+    closed: Signal,
 }
 
 /// A counter of which the keyspace knows a mark that it has not passed.
@@ -123,6 +126,7 @@ impl Inner {
             journal: AtomicBool::new(false),
             numbers,
             generations,
+            closed: Signal(Arc::default()),
         }))
     }
 
@@ -159,7 +163,8 @@ impl ObjectStore {
     pub fn new(keyspace: Arc<Keyspace>, bodies: &Path, clock: Arc<Clock>) -> Result<Self, Fault> {
         let inner = Inner::open(keyspace, bodies, clock)?;
         inner.remove_leftovers()?;
-        Ok(Self { inner })
+        let closing = Closing(Arc::clone(&inner.closed.0));
+        Ok(Self { inner, _closing: closing })
     }
 
     pub fn clock(&self) -> &Arc<Clock> {
@@ -207,21 +212,47 @@ impl ObjectStore {
 }
 
 impl Drop for ObjectStore {
-    /// Ends the removals, and waits for them and for commits whose callers went away: who opens the directory next
-    /// must find nobody there.
     fn drop(&mut self) {
+        // No removal begins any more; `Closing` waits for the one under way.
         self.inner.reclaim.close();
-        let deadline = Instant::now() + CLOSE_WAIT;
-        while Arc::strong_count(&self.inner) > 1 {
-            if Instant::now() > deadline {
-                tracing::warn!(dir = %self.inner.keyspace.dir().display(), "store dropped while it was in use");
-                break;
-            }
-            std::thread::sleep(CLOSE_POLL);
-        }
-        if let Err(fault) = self.inner.tally.save(&self.inner.keyspace) {
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(fault) = self.tally.save(&self.keyspace) {
             // The next opening counts again.
             tracing::warn!(%fault, "tally not saved");
+        }
+    }
+}
+
+#[derive(Default)]
+struct Closed {
+    done: Mutex<bool>,
+    changed: Condvar,
+}
+
+/// Dropped with the inner store, after everything else of it.
+struct Signal(Arc<Closed>);
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        *self.0.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Dropped after the store's own hold on the inner store: waits for removals, and for commits whose callers went away,
+/// so that who opens the directory next finds nobody there.
+struct Closing(Arc<Closed>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let done = self.0.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.changed.wait_timeout_while(done, CLOSE_WAIT, |done| !*done);
+        if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
+            tracing::warn!("a store was dropped while it was in use");
         }
     }
 }

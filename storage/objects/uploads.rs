@@ -211,6 +211,7 @@ impl ObjectStore {
     }
 
     /// Parts with numbers above `after`; the flag says whether more follow.
+    #[allow(clippy::unused_async)] // callers await it: reading many parts may move to another thread
     pub async fn parts(
         &self,
         bucket: &BucketInfo,

@@ -95,7 +95,9 @@ impl BodyWriter {
         let mut writing = Writing::new(&self.store, wanted)?;
         blocking(move || {
             let mut slow = SlowDigests::new(wanted);
-            pieces.iter().for_each(|bytes| slow.update(bytes));
+            for bytes in &pieces {
+                slow.update(bytes);
+            }
             writing.take(&pieces)?;
             let digests = digests::finish(slow, &writing.digests);
             writing.seal(digests)
@@ -142,7 +144,9 @@ struct Hashing(SlowDigests);
 
 impl Work for Hashing {
     fn take(&mut self, piece: &[Bytes]) -> Result<(), Fault> {
-        piece.iter().for_each(|bytes| self.0.update(bytes));
+        for bytes in piece {
+            self.0.update(bytes);
+        }
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ async fn copies_share_bytes_and_end_apart() {
         conditions: Conditions::default(),
     };
     let copy = store.copy(&source, &bucket, &key("b"), spec(Some(Algorithm::Sha256))).await.expect("copy");
-    let sha256 = digests::of(&[body.clone()], WantedDigests::for_algorithm(Algorithm::Sha256)).sha256;
+    let sha256 = digests::of(std::slice::from_ref(&body), WantedDigests::for_algorithm(Algorithm::Sha256)).sha256;
     assert_eq!(copy.checksum.map(|checksum| checksum.value), sha256.map(Vec::from));
     // Onto itself, with other attributes.
     let attributes = Attributes { content_type: Some("text/plain".into()), ..Attributes::default() };

@@ -149,7 +149,7 @@ async fn check_uploads(store: &ObjectStore, bucket: &str, case: &Case) {
     store.delete_bucket(NS, name).await.expect("delete");
 }
 
-fn run(cases: u32, check: impl AsyncFn(&ObjectStore, &str, &Case)) {
+fn run(cases: u32, check: &impl AsyncFn(&ObjectStore, &str, &Case)) {
     let dir = tempfile::tempdir().expect("dir");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let store = runtime.block_on(async { open(dir.path()) });
@@ -167,12 +167,12 @@ fn run(cases: u32, check: impl AsyncFn(&ObjectStore, &str, &Case)) {
 
 #[test]
 fn objects_page_like_the_model() {
-    run(300, check_objects);
+    run(300, &check_objects);
 }
 
 #[test]
 fn uploads_page_like_the_model() {
-    run(150, check_uploads);
+    run(150, &check_uploads);
 }
 
 #[tokio::test]

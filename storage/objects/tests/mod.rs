@@ -1,4 +1,5 @@
 //! Tests of the engine as its callers see it.
+#![allow(clippy::cast_possible_truncation)] // sizes of test bodies
 
 mod basics;
 mod crash;
