@@ -165,7 +165,7 @@ pub fn refuse(error: &AuthError) -> WireError {
         }
         AuthError::UnsupportedAlgorithm { .. } => Code::AuthorizationQueryParametersError
             .say("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\""),
-        AuthError::Version2Refused => Code::InvalidRequest.say(text),
+        AuthError::Version2Refused | AuthError::MissingContentSha256 => Code::InvalidRequest.say(text),
         AuthError::MalformedHeader { .. } => Code::AuthorizationHeaderMalformed.say(text),
         AuthError::MalformedHeaderV2 => invalid_argument(text, "Authorization", ""),
         AuthError::InvalidQuery(QueryFlaw::MissingV2Parameter | QueryFlaw::ExpiresNotSeconds { .. }) => {
@@ -183,7 +183,6 @@ pub fn refuse(error: &AuthError) -> WireError {
             }
         }
         AuthError::MissingDate => Code::AccessDenied.say(text),
-        AuthError::MissingContentSha256 => Code::InvalidRequest.say(text),
         AuthError::InvalidContentSha256 { value } => invalid_argument(text, "x-amz-content-sha256", value),
         AuthError::UnsignedHeaders { names } => Code::AccessDenied.say(text).field("HeadersNotSigned", names),
         AuthError::RequestTimeTooSkewed { request_time, server_time, max_skew_ms } => Code::RequestTimeTooSkewed
