@@ -357,6 +357,6 @@ mod tests {
         refused("--http-port 5 --https-port 5", &[], "", "the same");
         refused("--port-offset 60000", &[], "", "above 65535");
         refused("--domain a..b", &[], "", "no domain name");
-        refused("--domain -a.b", &[], "", "no domain name");
+        refused("--domain=-a.b", &[], "", "no domain name");
     }
 }
