@@ -20,7 +20,7 @@ use crate::config::{Config, Surroundings};
 use crate::data_dir::{self, CA_DIR};
 
 /// How long an answer may take. Branching where every byte is copied takes the longest.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;

@@ -139,6 +139,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value)] // a case reads better without a reference
     fn check<T: FromStr<Err = String> + PartialEq + fmt::Debug>(text: &str, want: Option<T>) {
         assert_eq!(text.parse::<T>().ok(), want, "{text:?}");
     }
@@ -159,7 +160,7 @@ mod tests {
         check::<Size>("5x", None);
         check::<Size>("99999999999T", None);
         check("30", Some(Span(Duration::from_secs(30))));
-        check("2h", Some(Span(Duration::from_secs(7200))));
+        check("2h", Some(Span(Duration::from_hours(2))));
         check::<Span>("soon", None);
         check("power", Some(Durability::Power));
         check::<Durability>("none", None);

@@ -1,5 +1,6 @@
 //! `mockfactory up`: the appliance's life, from configuration to the last drained request.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -205,7 +206,10 @@ impl Welcome<'_> {
     fn text(&self) -> String {
         let Running { http, https, .. } = self.running();
         let mut text = format!("MockFactory {} is ready ({STARTED_IN} ms)\n\n", env!("CARGO_PKG_VERSION"));
-        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<8} {value}\n"));
+        // Writing into a string does not fail.
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<8} {value}");
+        };
         if let Some(http) = http {
             line("HTTP", http);
         }

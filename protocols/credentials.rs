@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn each_in_its_providers_shape() {
         check(Provider::Aws, "account_id", &"9".repeat(12));
-        check(Provider::Aws, "access_key_id", &"AKIAAAAAAAAAAAAAAAAA");
+        check(Provider::Aws, "access_key_id", "AKIAAAAAAAAAAAAAAAAA");
         check(Provider::Aws, "secret_access_key", &"*".repeat(40));
         check(Provider::Aws, "region", "us-east-1");
         check(Provider::Aws, "canonical_user_id", &"x".repeat(64));

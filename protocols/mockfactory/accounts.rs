@@ -21,7 +21,7 @@ pub const ACCOUNTS: &str = "accounts";
 const ACCOUNTS_MAX: usize = 100;
 const PROVIDER: Provider = Provider::Aws;
 
-pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let record = find(request.cloud, id(&request.path))?.record();
     Ok(Reply::ok(json!({"accounts": held(&record)})))

@@ -58,13 +58,13 @@ pub async fn create(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(created(&request, &environment))
 }
 
-pub async fn show(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn show(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
     Ok(Reply::ok(view::environment(request.cloud, &environment, request.scope)))
 }
 
-pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     let name = request.query.optional("name", text)?;
     let state = request.query.optional("state", word(STATES))?;
     let fits = |record: &EnvironmentRecord| {
@@ -73,7 +73,7 @@ pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     page(&mut request, fits)
 }
 
-pub async fn list_branches(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn list_branches(mut request: Request<'_>) -> Result<Reply, Error> {
     let parent = find(request.cloud, id(&request.path))?.id().as_str().to_owned();
     page(&mut request, |record| record.parent.as_ref() == Some(&parent))
 }

@@ -1,6 +1,8 @@
 //! Reading what a request says: a JSON object's fields and a query's parameters, each taken by name, none
 //! left over. A value that does not fit is an error that names its field.
 
+#![allow(clippy::needless_pass_by_value)] // every reader has the same shape, and most keep the value
+
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -51,6 +53,7 @@ impl Fields {
     }
 
     /// A field that may be left out, or unset with `null`.
+    #[allow(clippy::option_option)]
     pub fn patched<T>(
         &mut self,
         name: &'static str,

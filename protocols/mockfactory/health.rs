@@ -1,5 +1,7 @@
 //! Whether the appliance lives and serves, its metrics, and a word to whoever opens it in a browser.
 
+#![allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)] // the shape of every handler
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -8,11 +10,11 @@ use crate::fault::Error;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub async fn live(_: Request<'_>) -> Result<Reply, Error> {
+pub fn live(_: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({"status": "ok"})))
 }
 
-pub async fn ready(request: Request<'_>) -> Result<Reply, Error> {
+pub fn ready(request: Request<'_>) -> Result<Reply, Error> {
     if request.cloud.control.is_ready() {
         return Ok(Reply::ok(json!({"status": "ready"})));
     }
@@ -20,12 +22,12 @@ pub async fn ready(request: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply { status: StatusCode::SERVICE_UNAVAILABLE, content, location: None })
 }
 
-pub async fn metrics(request: Request<'_>) -> Result<Reply, Error> {
+pub fn metrics(request: Request<'_>) -> Result<Reply, Error> {
     let text = (request.cloud.control.metrics)();
     Ok(Reply { status: StatusCode::OK, content: Content::Text(PROMETHEUS_TEXT, text), location: None })
 }
 
-pub async fn front_page(_: Request<'_>) -> Result<Reply, Error> {
+pub fn front_page(_: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({
         "name": "MockFactory",
         "version": env!("CARGO_PKG_VERSION"),

@@ -47,7 +47,7 @@ use crate::service::{BoxFuture, Trace};
 use crate::wire::plain_json::{JSON, PLAIN_JSON, with_newline};
 use crate::wire::{About, Wire};
 use fields::Fields;
-use routes::{Access, Found};
+use routes::{Access, Found, Handler};
 use tokens::{Scope, Tokens};
 
 /// What logs and metrics call the control plane among the services.
@@ -150,7 +150,11 @@ async fn answer(cloud: &Cloud, parts: &Parts, body: Body, trace: &mut Trace) -> 
     }
     let body = if route.request.is_some() { read(parts, body).await? } else { Fields::default() };
     let query = fields::query(parts.uri.query())?;
-    (route.handler)(Request { cloud, scope, path, query, body }).await
+    let request = Request { cloud, scope, path, query, body };
+    match route.handler {
+        Handler::Now(handler) => handler(request),
+        Handler::Later(handler) => handler(request).await,
+    }
 }
 
 fn authenticate(cloud: &Cloud, parts: &Parts) -> Result<Scope, Error> {

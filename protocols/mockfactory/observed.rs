@@ -14,7 +14,7 @@ use crate::fault::Error;
 const REQUESTS_DEFAULT: usize = 100;
 const REQUESTS_MAX: usize = 1000;
 
-pub async fn clock(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn clock(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let environment = find(request.cloud, id(&request.path))?;
     Ok(Reply::ok(view::clock(&environment)))
@@ -44,7 +44,7 @@ pub async fn usage(mut request: Request<'_>) -> Result<Reply, Error> {
     })))
 }
 
-pub async fn requests(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn requests(mut request: Request<'_>) -> Result<Reply, Error> {
     let limit = request.query.optional("limit", number)?;
     let after = request.query.optional("after", number)?.unwrap_or_default();
     request.query.finish()?;
@@ -55,12 +55,12 @@ pub async fn requests(mut request: Request<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({"requests": requests, "next": page.next})))
 }
 
-pub async fn catalogue(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn catalogue(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     Ok(Reply::ok(catalogue::document()))
 }
 
-pub async fn packages(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn packages(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     Ok(Reply::ok(catalogue::packages()))
 }

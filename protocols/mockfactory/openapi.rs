@@ -6,7 +6,8 @@ use super::routes::{Access, ROUTES, Route};
 use super::{Reply, Request, schemas};
 use crate::fault::Error;
 
-pub async fn show(request: Request<'_>) -> Result<Reply, Error> {
+pub fn show(mut request: Request<'_>) -> Result<Reply, Error> {
+    request.query.finish()?;
     let cloud = request.cloud;
     let mut servers = Vec::new();
     if let Some(port) = cloud.http_port {
@@ -15,10 +16,10 @@ pub async fn show(request: Request<'_>) -> Result<Reply, Error> {
     if let Some(port) = cloud.https_port {
         servers.push(json!({"url": format!("https://{}:{port}", cloud.domain)}));
     }
-    Ok(Reply::ok(document(servers)))
+    Ok(Reply::ok(document(&servers)))
 }
 
-pub fn document(servers: Vec<Value>) -> Value {
+pub fn document(servers: &[Value]) -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.template).or_insert_with(|| json!({}));

@@ -29,7 +29,12 @@ pub struct Parameter {
     pub about: &'static str,
 }
 
-pub type Answer<'a> = BoxFuture<'a, Result<Reply, Error>>;
+pub enum Handler {
+    /// Reads what is in memory.
+    Now(for<'a> fn(Request<'a>) -> Result<Reply, Error>),
+    /// Changes something, and waits for the disk.
+    Later(for<'a> fn(Request<'a>) -> BoxFuture<'a, Result<Reply, Error>>),
+}
 
 pub struct Route {
     pub method: Method,
@@ -44,7 +49,7 @@ pub struct Route {
     pub status: u16,
     /// Name of the answer's schema; `None`: no content, or none that is JSON.
     pub response: Option<&'static str>,
-    pub handler: for<'a> fn(Request<'a>) -> Answer<'a>,
+    pub handler: Handler,
 }
 
 const PAGE: [Parameter; 2] = [
@@ -68,7 +73,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("EnvironmentList"),
-        handler: |request| Box::pin(environments::list(request)),
+        handler: Handler::Now(environments::list),
     },
     Route {
         method: Method::POST,
@@ -80,7 +85,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("NewEnvironment"),
         status: 201,
         response: Some("Environment"),
-        handler: |request| Box::pin(environments::create(request)),
+        handler: Handler::Later(|request| Box::pin(environments::create(request))),
     },
     Route {
         method: Method::GET,
@@ -92,7 +97,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Environment"),
-        handler: |request| Box::pin(environments::show(request)),
+        handler: Handler::Now(environments::show),
     },
     Route {
         method: Method::PATCH,
@@ -104,7 +109,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("EnvironmentPatch"),
         status: 200,
         response: Some("Environment"),
-        handler: |request| Box::pin(environments::update(request)),
+        handler: Handler::Later(|request| Box::pin(environments::update(request))),
     },
     Route {
         method: Method::DELETE,
@@ -116,7 +121,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 204,
         response: None,
-        handler: |request| Box::pin(environments::delete(request)),
+        handler: Handler::Later(|request| Box::pin(environments::delete(request))),
     },
     Route {
         method: Method::GET,
@@ -128,7 +133,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("EnvironmentList"),
-        handler: |request| Box::pin(environments::list_branches(request)),
+        handler: Handler::Now(environments::list_branches),
     },
     Route {
         method: Method::POST,
@@ -140,7 +145,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("NewBranch"),
         status: 201,
         response: Some("Environment"),
-        handler: |request| Box::pin(environments::branch(request)),
+        handler: Handler::Later(|request| Box::pin(environments::branch(request))),
     },
     Route {
         method: Method::POST,
@@ -152,7 +157,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("Nothing"),
         status: 200,
         response: Some("Environment"),
-        handler: |request| Box::pin(environments::reset(request)),
+        handler: Handler::Later(|request| Box::pin(environments::reset(request))),
     },
     Route {
         method: Method::GET,
@@ -164,7 +169,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Clock"),
-        handler: |request| Box::pin(observed::clock(request)),
+        handler: Handler::Now(observed::clock),
     },
     Route {
         method: Method::POST,
@@ -176,7 +181,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("ClockAdvance"),
         status: 200,
         response: Some("Clock"),
-        handler: |request| Box::pin(observed::advance_clock(request)),
+        handler: Handler::Later(|request| Box::pin(observed::advance_clock(request))),
     },
     Route {
         method: Method::GET,
@@ -188,7 +193,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Usage"),
-        handler: |request| Box::pin(observed::usage(request)),
+        handler: Handler::Later(|request| Box::pin(observed::usage(request))),
     },
     Route {
         method: Method::GET,
@@ -203,7 +208,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("RequestList"),
-        handler: |request| Box::pin(observed::requests(request)),
+        handler: Handler::Now(observed::requests),
     },
     Route {
         method: Method::GET,
@@ -215,7 +220,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("AccountList"),
-        handler: |request| Box::pin(accounts::list(request)),
+        handler: Handler::Now(accounts::list),
     },
     Route {
         method: Method::POST,
@@ -227,7 +232,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("NewAccount"),
         status: 201,
         response: Some("Account"),
-        handler: |request| Box::pin(accounts::create(request)),
+        handler: Handler::Later(|request| Box::pin(accounts::create(request))),
     },
     Route {
         method: Method::DELETE,
@@ -239,7 +244,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 204,
         response: None,
-        handler: |request| Box::pin(accounts::delete(request)),
+        handler: Handler::Later(|request| Box::pin(accounts::delete(request))),
     },
     Route {
         method: Method::GET,
@@ -251,7 +256,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Catalogue"),
-        handler: |request| Box::pin(observed::catalogue(request)),
+        handler: Handler::Now(observed::catalogue),
     },
     Route {
         method: Method::GET,
@@ -263,7 +268,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Packages"),
-        handler: |request| Box::pin(observed::packages(request)),
+        handler: Handler::Now(observed::packages),
     },
     Route {
         method: Method::GET,
@@ -275,7 +280,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("TokenList"),
-        handler: |request| Box::pin(token_routes::list(request)),
+        handler: Handler::Now(token_routes::list),
     },
     Route {
         method: Method::POST,
@@ -287,7 +292,7 @@ pub static ROUTES: &[Route] = &[
         request: Some("NewToken"),
         status: 201,
         response: Some("CreatedToken"),
-        handler: |request| Box::pin(token_routes::create(request)),
+        handler: Handler::Later(|request| Box::pin(token_routes::create(request))),
     },
     Route {
         method: Method::DELETE,
@@ -299,7 +304,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 204,
         response: None,
-        handler: |request| Box::pin(token_routes::delete(request)),
+        handler: Handler::Later(|request| Box::pin(token_routes::delete(request))),
     },
     Route {
         method: Method::GET,
@@ -311,7 +316,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("OpenApi"),
-        handler: |request| Box::pin(openapi::show(request)),
+        handler: Handler::Now(openapi::show),
     },
     Route {
         method: Method::GET,
@@ -323,7 +328,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("FrontPage"),
-        handler: |request| Box::pin(health::front_page(request)),
+        handler: Handler::Now(health::front_page),
     },
     Route {
         method: Method::GET,
@@ -335,7 +340,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Health"),
-        handler: |request| Box::pin(health::live(request)),
+        handler: Handler::Now(health::live),
     },
     Route {
         method: Method::GET,
@@ -347,7 +352,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: Some("Health"),
-        handler: |request| Box::pin(health::ready(request)),
+        handler: Handler::Now(health::ready),
     },
     Route {
         method: Method::GET,
@@ -359,7 +364,7 @@ pub static ROUTES: &[Route] = &[
         request: None,
         status: 200,
         response: None,
-        handler: |request| Box::pin(health::metrics(request)),
+        handler: Handler::Now(health::metrics),
     },
 ];
 

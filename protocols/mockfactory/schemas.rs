@@ -1,6 +1,8 @@
 //! JSON Schemas (draft 2020-12, as OpenAPI 3.1 has them) of what the control plane takes and answers. The tests
 //! hold real answers against them.
 
+#![allow(clippy::needless_pass_by_value)] // `json!` makes values where they are needed
+
 use serde_json::{Map, Value, json};
 
 use super::fields::NAME_CHARS_MAX;

@@ -14,7 +14,7 @@ use crate::fault::Error;
 
 const SCOPES: &[(&str, Scope)] = &[("admin", Scope::Admin), ("read", Scope::Read)];
 
-pub async fn list(mut request: Request<'_>) -> Result<Reply, Error> {
+pub fn list(mut request: Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     let admin = json!({
         "id": ADMIN_ID, "name": "the appliance's admin token", "scope": Scope::Admin,
