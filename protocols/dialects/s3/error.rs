@@ -162,7 +162,15 @@ pub fn from_fault(fault: &Fault) -> WireError {
             .field("NumberBytesProvided", actual.to_string()),
         Fault::DigestMismatch { algorithm, declared, actual } => digest_mismatch(*algorithm, declared, actual),
         Fault::PartOrder => Code::InvalidPartOrder.error(),
-        Fault::InvalidPart { number, .. } => Code::InvalidPart.error().field("PartNumber", number.to_string()),
+        Fault::InvalidPart { number, why } => {
+            // Only providers that want equal parts refuse one for its size.
+            let error = if why.contains("size") {
+                Code::InvalidPart.say("All non-trailing parts must have the same length.")
+            } else {
+                Code::InvalidPart.error()
+            };
+            error.field("PartNumber", number.to_string())
+        }
         Fault::Denied { .. } | Fault::Unauthenticated { .. } => Code::AccessDenied.error(),
         Fault::Throttled { .. } => Code::SlowDown.error(),
         Fault::Quota { .. } => Code::QuotaExceeded.error(),
