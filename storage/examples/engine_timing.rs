@@ -1,5 +1,5 @@
 //! Times the object engine alone:
-//! `cargo run --release -p storage --example engine_timing [directory [open|small|list|large]...]`.
+//! `cargo run --release -p storage --example engine_timing [directory [open|small|list|large|stream]...]`.
 //! Times are CPU time of the process per operation unless they say otherwise.
 
 use std::path::Path;
@@ -42,6 +42,9 @@ fn main() -> Result<()> {
         }
         if wanted("large") {
             large(&store, &bucket).await?;
+        }
+        if wanted("stream") {
+            stream(&store, &bucket).await?;
         }
         Ok(())
     })
@@ -203,5 +206,27 @@ async fn large(store: &Arc<ObjectStore>, bucket: &Arc<BucketInfo>) -> Result<()>
             megabytes(start.elapsed()),
         );
     }
+    Ok(())
+}
+
+/// Memory while a body of 2 GiB goes in and out.
+async fn stream(store: &Arc<ObjectStore>, bucket: &Arc<BucketInfo>) -> Result<()> {
+    const CHUNKS: u64 = 8192;
+    let before = resident();
+    let mut peak = before;
+    let mut writer = store.writer(None, WantedDigests::default())?;
+    for _ in 0..CHUNKS {
+        writer.write(Bytes::from(vec![7; 256 * 1024])).await?;
+        peak = peak.max(resident());
+    }
+    let key = Key::parse("stream")?;
+    let body = writer.seal().await?;
+    let object = store.put(bucket, &key, body, PutSpec::default()).await?;
+    let mut reader = store.read(&object, 0..object.size)?;
+    while let Some(chunk) = reader.next().await {
+        std::hint::black_box(chunk?);
+        peak = peak.max(resident());
+    }
+    println!("2 GiB in and out: memory grew by {} KiB at most", (peak - before) / 1024);
     Ok(())
 }
