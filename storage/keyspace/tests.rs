@@ -1,3 +1,5 @@
+//! Keyspaces held to their promises: families apart, batches whole, reopening, checkpoints.
+
 use std::sync::Arc;
 
 use super::{Batch, Durability, Family, Keyspace, Shared, SharedConfig};
