@@ -16,7 +16,7 @@ use storage::objects::{
 
 const NS: Namespace = Namespace("timing");
 const SMALL: usize = 4096;
-const LARGE: usize = 64 << 20;
+const LARGE: u32 = 64 << 20;
 
 type Result<T> = std::result::Result<T, anyhow::Error>;
 
@@ -118,7 +118,7 @@ async fn each(name: &str, count: u32, mut one: impl AsyncFnMut(u32) -> Result<()
     for n in 0..count {
         one(n).await?;
     }
-    let (wall, spent) = (wall.elapsed(), cpu() - start);
+    let (wall, spent) = (wall.elapsed(), cpu().saturating_sub(start));
     println!(
         "{name}: {:.1} µs CPU, {:.1} µs wall",
         spent.as_secs_f64() * 1e6 / f64::from(count),
@@ -178,8 +178,8 @@ async fn listing(store: &Arc<ObjectStore>, bucket: &Arc<BucketInfo>) -> Result<(
 }
 
 async fn large(store: &Arc<ObjectStore>, bucket: &Arc<BucketInfo>) -> Result<()> {
-    let body = Bytes::from(vec![7; LARGE]);
-    let megabytes = |wall: Duration| (LARGE as f64 / wall.as_secs_f64() / 1e6).round();
+    let body = Bytes::from(vec![7; LARGE as usize]);
+    let megabytes = |wall: Duration| (f64::from(LARGE) / wall.as_secs_f64() / 1e6).round();
     for _ in 0..3 {
         let start = Instant::now();
         let digest = md5::Md5::digest(&body);
