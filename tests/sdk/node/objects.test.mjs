@@ -78,7 +78,7 @@ cases('a stream of small pieces', DOORS, async ({ door, Bucket }) => {
     const pieces = [data.subarray(0, 100), data.subarray(100, 9000), data.subarray(9000)];
     return s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: Readable.from(pieces), ContentLength: data.length }));
   };
-  await assert.rejects(put(client(door)), refused('InvalidChunkSizeError', 400));
+  await assert.rejects(put(client(door)), refused('InvalidChunkSizeError', 403));
   const s3 = client(door, { requestStreamBufferSize: 64 * 1024 });
   await put(s3);
   assert.deepEqual(await bytes(await s3.send(new GetObjectCommand({ Bucket, Key: 'k' }))), data);
