@@ -1,7 +1,7 @@
 //! Who asks: a request's claim proved against the environment's keys, and S3's words for why it fails.
 //!
-//! Strict environments verify; relaxed ones take any key and let a 12-digit one name the account. A request
-//! without credentials is anonymous in both: it reaches what an ACL makes public.
+//! Strict environments verify; relaxed ones take any key, or none, and let a 12-digit one name the account.
+//! A strict environment's request without credentials is anonymous: it reaches what an ACL makes public.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -86,7 +86,8 @@ pub fn authenticate(
     let parts = &call.parts;
     let Some(claim) = Claim::from_request(parts).map_err(|error| refuse(&error))? else {
         let hash = PayloadHash::from_headers(&parts.headers).map_err(|error| refuse(&error))?;
-        return Ok((Sender::ANONYMOUS, PayloadClaim { hash, chunks: None }));
+        let sender = unsigned(dialect, &call.environment, &call.record);
+        return Ok((sender, PayloadClaim { hash, chunks: None }));
     };
     let region = claim.scope().map(|scope| scope.region.to_string());
     if call.record.auth == AuthMode::Relaxed {
@@ -123,6 +124,14 @@ pub fn key_of(dialect: &Dialect, environment: &Environment, id: &str) -> Result<
         .key(id)
         .filter(|key| key.provider == dialect.key_provider)
         .ok_or_else(|| Code::InvalidAccessKeyId.error().field("AWSAccessKeyId", id))
+}
+
+/// Who sends a request without credentials: in a relaxed environment its owner, as other emulators have it.
+pub fn unsigned(dialect: &Dialect, environment: &Environment, record: &EnvironmentRecord) -> Sender {
+    match record.auth {
+        AuthMode::Strict => Sender::ANONYMOUS,
+        AuthMode::Relaxed => relaxed(dialect, environment, record, "", None),
+    }
 }
 
 /// Whoever a relaxed environment takes the holder of `id` to be.

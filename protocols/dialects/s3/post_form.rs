@@ -80,7 +80,7 @@ pub async fn post(dialect: &'static Dialect, call: Call<'_>) -> Result<Response,
         return Err(Code::AccessDenied.error().into());
     }
     let sender = match &claim {
-        None => Sender::ANONYMOUS,
+        None => authenticate::unsigned(dialect, &environment, &record),
         Some(claim) => prove(dialect, &environment, record.auth, claim)?,
     };
     trace.access_key = sender.access_key().map(str::to_owned);

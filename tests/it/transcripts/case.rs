@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Headers whose values differ from run to run: masked when a reply is written.
-const VOLATILE_HEADERS: &[&str] = &["date", "x-amz-request-id", "x-amz-id-2", "last-modified"];
+const VOLATILE_HEADERS: &[&str] = &["date", "x-amz-request-id", "x-amz-id-2", "cf-ray", "last-modified"];
 /// Elements likewise.
 const VOLATILE_ELEMENTS: &[&str] =
     &["RequestId", "HostId", "LastModified", "CreationDate", "Initiated", "UploadId", "ID"];

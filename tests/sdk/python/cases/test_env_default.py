@@ -1,6 +1,7 @@
 """env-default: whoever comes from another emulator changes the port and nothing else."""
 
 import pytest
+from botocore import UNSIGNED
 from harness.cloud import Environment, Keys
 from harness.doors import Door
 from harness.expect import body
@@ -93,3 +94,12 @@ def test_appliance_without_it(own_appliance):
     reply = wire.send("GET", "/", keys=TEST)
     assert (reply.status, reply.code) == (403, "InvalidAccessKeyId")
     assert wire.send("GET", "/").status == 200
+
+
+def test_no_credentials_at_all(default):
+    """A request without credentials is the owner's, as other emulators have it."""
+    door = BARE[0]
+    door.client(default, TEST).create_bucket(Bucket="unsigned")
+    unsigned = door.client(default, TEST, signature=UNSIGNED)
+    unsigned.put_object(Bucket="unsigned", Key="k", Body=b"data")
+    assert body(unsigned.get_object(Bucket="unsigned", Key="k")) == b"data"
