@@ -114,13 +114,7 @@ fn parse_labels(front: Option<&str>) -> Address {
         Some((front, label)) => (Some(front.to_owned()), Some(label)),
         None => (None, rest),
     };
-    Address {
-        environment: Some(last.to_owned()),
-        label: label.map(str::to_owned),
-        front,
-        path_prefix: 0,
-        local: false,
-    }
+    Address { environment: Some(last.to_owned()), label: label.map(str::to_owned), front, path_prefix: 0, local: false }
 }
 
 fn strip_port(host: &str) -> Result<&str, AddressError> {

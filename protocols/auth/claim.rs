@@ -14,7 +14,7 @@ use super::{Verified, VerifyContext, sigv2, sigv4};
 
 pub const ALGORITHM_V4: &str = "AWS4-HMAC-SHA256";
 /// Names in `SignedHeaders`; each may cost a copy of a header, so their number is bounded.
-const SIGNED_HEADERS_MAX: usize = 128;
+const SIGNED_HEADERS_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {

@@ -58,6 +58,7 @@ pub const DIALECT: Dialect = Dialect {
     not_implemented: |_| "A header you provided implies functionality that is not implemented".to_owned(),
     checksums: AWS_CHECKSUMS,
     default_checksum: Some(Algorithm::Crc64Nvme),
+    parts_declare_checksums: true,
     signature_v2: true,
     full_write_conditions: false,
     copy_destination: None,

@@ -58,6 +58,7 @@ pub const DIALECT: Dialect = Dialect {
         ChecksumRule { algorithm: Algorithm::Sha256, full_object: false, composite: true },
     ],
     default_checksum: Some(Algorithm::Crc64Nvme),
+    parts_declare_checksums: false,
     signature_v2: false,
     full_write_conditions: true,
     copy_destination: Some("cf-copy-destination-"),

@@ -91,16 +91,14 @@ impl Declared {
             let name = header(algorithm);
             let Some(value) = headers.get(&name) else { continue };
             if declared.algorithm.is_some() {
-                return Err(Code::InvalidRequest
-                    .say("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
+                return Err(several());
             }
             supported(algorithm, dialect)?;
             declared.value = Some(decode(algorithm, value.as_bytes())?);
             declared.algorithm = Some(algorithm);
         }
-        if declared.algorithm.is_none()
-            && let Some(trailer) = headers.get(TRAILER)
-        {
+        refuse_unknown(headers)?;
+        if let Some(trailer) = headers.get(TRAILER) {
             let algorithm = trailer
                 .to_str()
                 .ok()
@@ -109,6 +107,9 @@ impl Declared {
                     Code::InvalidRequest.say("The value specified in the x-amz-trailer header is not supported")
                 })?;
             supported(algorithm, dialect)?;
+            if declared.algorithm.is_some_and(|other| other != algorithm) {
+                return Err(several());
+            }
             declared.algorithm = Some(algorithm);
         }
         declared.agrees_with_sdk_header(headers)?;
@@ -168,6 +169,19 @@ impl Declared {
     }
 }
 
+fn several() -> WireError {
+    Code::InvalidRequest.say("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+}
+
+/// A checksum that can't be verified is refused, not forgotten.
+fn refuse_unknown(headers: &HeaderMap) -> Result<(), WireError> {
+    let mut names = headers.keys().filter_map(|name| name.as_str().strip_prefix("x-amz-checksum-"));
+    if names.all(|name| matches!(name, "algorithm" | "type" | "mode") || by_name(name).is_some()) {
+        return Ok(());
+    }
+    Err(Code::InvalidRequest.say("The algorithm type you specified in x-amz-checksum- header is invalid."))
+}
+
 fn supported(algorithm: Algorithm, dialect: &Dialect) -> Result<&'static ChecksumRule, WireError> {
     dialect.checksum_rule(algorithm).ok_or_else(|| unsupported(dialect))
 }
@@ -223,7 +237,7 @@ pub fn asked_algorithm(headers: &HeaderMap, dialect: &Dialect) -> Result<Option<
 /// Algorithm and full-object flag of a new upload.
 pub fn of_upload(headers: &HeaderMap, dialect: &Dialect) -> Result<Option<(Algorithm, bool)>, WireError> {
     let algorithm = asked_algorithm(headers, dialect)?;
-    let kind = headers.get(TYPE).map(|value| value.to_str().unwrap_or_default());
+    let kind = asked_kind(headers)?;
     let Some(algorithm) = algorithm else {
         if kind.is_some() {
             return Err(Code::InvalidRequest
@@ -232,19 +246,28 @@ pub fn of_upload(headers: &HeaderMap, dialect: &Dialect) -> Result<Option<(Algor
         return Ok(dialect.default_checksum.map(|algorithm| (algorithm, true)));
     };
     let rule = supported(algorithm, dialect)?;
-    let full = match kind {
-        None => rule.full_by_default(),
-        Some("FULL_OBJECT") => true,
-        Some("COMPOSITE") => false,
-        Some(_) => return Err(Code::InvalidRequest.say("Value for x-amz-checksum-type header is invalid.")),
-    };
+    let full = kind.unwrap_or_else(|| rule.full_by_default());
     if (full && !rule.full_object) || (!full && !rule.composite) {
-        let kind = if full { "FULL_OBJECT" } else { "COMPOSITE" };
+        let kind = kind_name(full);
         let name = name(algorithm).unwrap_or_default().to_ascii_lowercase();
         return Err(Code::InvalidRequest
             .say(format!("The {kind} checksum type cannot be used with the {name} checksum algorithm.")));
     }
     Ok(Some((algorithm, full)))
+}
+
+/// `x-amz-checksum-type`: is it of the full object?
+pub fn asked_kind(headers: &HeaderMap) -> Result<Option<bool>, WireError> {
+    match headers.get(TYPE).map(HeaderValue::as_bytes) {
+        None => Ok(None),
+        Some(b"FULL_OBJECT") => Ok(Some(true)),
+        Some(b"COMPOSITE") => Ok(Some(false)),
+        Some(_) => Err(Code::InvalidRequest.say("Value for x-amz-checksum-type header is invalid.")),
+    }
+}
+
+pub const fn kind_name(full: bool) -> &'static str {
+    if full { "FULL_OBJECT" } else { "COMPOSITE" }
 }
 
 /// A full-object checksum declared when an upload is completed. A composite one (`…-N`) is left to the parts.
@@ -321,7 +344,7 @@ pub fn upload_to_headers(asked: Option<(Algorithm, bool)>, headers: &mut HeaderM
         && let Some(name) = name(algorithm)
     {
         headers.insert(ALGORITHM, HeaderValue::from_static(name));
-        headers.insert(TYPE, HeaderValue::from_static(if full { "FULL_OBJECT" } else { "COMPOSITE" }));
+        headers.insert(TYPE, HeaderValue::from_static(kind_name(full)));
     }
 }
 
@@ -331,7 +354,7 @@ pub fn upload_to_xml(asked: Option<(Algorithm, bool)>, xml: &mut Writer) {
         && let Some(name) = name(algorithm)
     {
         xml.text("ChecksumAlgorithm", name);
-        xml.text("ChecksumType", if full { "FULL_OBJECT" } else { "COMPOSITE" });
+        xml.text("ChecksumType", kind_name(full));
     }
 }
 
@@ -365,6 +388,13 @@ mod tests {
         check(&[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "AAAAAA==")], Err("InvalidRequest"));
         check(&[("x-amz-trailer", "x-amz-checksum-crc64nvme")], Ok(Some(Algorithm::Crc64Nvme)));
         check(&[("x-amz-trailer", "x-other")], Err("InvalidRequest"));
+        check(&[("x-amz-trailer", "x-amz-checksum-crc32"), ("x-amz-checksum-sha1", "AA")], Err("InvalidRequest"));
+        check(
+            &[("x-amz-trailer", "x-amz-checksum-crc32"), ("x-amz-checksum-crc32c", "AAAAAA==")],
+            Err("InvalidRequest"),
+        );
+        check(&[("x-amz-checksum-sha3", "AAAA")], Err("InvalidRequest"));
+        check(&[("x-amz-checksum-mode", "ENABLED"), ("x-amz-checksum-type", "COMPOSITE")], Ok(None));
         check(&[("content-md5", "nonsense")], Err("InvalidDigest"));
         check(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")], Ok(None));
     }
@@ -386,6 +416,7 @@ mod tests {
         check_upload(&[(A, "SHA256"), (T, "FULL_OBJECT")], Err("InvalidRequest"));
         check_upload(&[(A, "MD4")], Err("InvalidRequest"));
         check_upload(&[(T, "COMPOSITE")], Err("InvalidRequest"));
+        check_upload(&[(A, "CRC32"), (T, "composite")], Err("InvalidRequest"));
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub fn of_write(headers: &HeaderMap, dialect: &Dialect) -> Result<Conditions, Wi
         if value.as_bytes().trim_ascii() != b"*" {
             return Err(Code::NotImplemented.error().field("Header", "If-None-Match"));
         }
+        if conditions.if_match.is_some() {
+            return Err(Code::NotImplemented.error().field("Header", "If-Match,If-None-Match"));
+        }
         conditions.if_none_match = Some(vec!["*".to_owned()]);
     }
     Ok(conditions)
@@ -137,6 +140,9 @@ mod tests {
         let list = headers(&[("if-none-match", "\"a\"")]);
         assert_eq!(of_write(&list, s3).expect_err("S3 takes * alone").code, "NotImplemented");
         assert_eq!(of_write(&list, r2).expect("R2 takes lists").if_none_match, Some(vec!["a".to_owned()]));
+        let both = headers(&[("if-match", "\"a\""), ("if-none-match", "*")]);
+        assert_eq!(of_write(&both, s3).expect_err("one at a time").code, "NotImplemented");
+        assert!(of_write(&both, r2).is_ok());
         let date = headers(&[("if-unmodified-since", "Thu, 01 Jan 1970 00:00:01 GMT")]);
         assert_eq!(of_write(&date, s3).expect("ignored").if_unmodified_since, None);
         assert_eq!(of_write(&date, r2).expect("read").if_unmodified_since, Some(Timestamp(1000)));

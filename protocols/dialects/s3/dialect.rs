@@ -24,6 +24,8 @@ pub struct Dialect {
     pub checksums: &'static [ChecksumRule],
     /// Stored with objects whose writer declared no checksum.
     pub default_checksum: Option<Algorithm>,
+    /// Composite uploads want each part's checksum from the client, with the part and again at completion.
+    pub parts_declare_checksums: bool,
     /// SigV2, in headers and presigned.
     pub signature_v2: bool,
     /// Writes take all four conditional headers with lists of ETags; else If-Match and `If-None-Match: *`.

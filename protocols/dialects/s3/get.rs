@@ -147,23 +147,31 @@ fn parse_range(text: &str, size: u64) -> Asked {
     let Some((first, last)) = spec.trim().split_once('-') else { return Asked::Whole };
     let (first, last) = (first.trim(), last.trim());
     if first.is_empty() {
-        let Ok(suffix) = last.parse::<u64>() else { return Asked::Whole };
+        let Some(suffix) = offset(last) else { return Asked::Whole };
         if suffix == 0 || size == 0 {
             return Asked::Beyond;
         }
         return Asked::Bytes(size.saturating_sub(suffix)..size);
     }
-    let Ok(first) = first.parse::<u64>() else { return Asked::Whole };
+    let Some(first) = offset(first) else { return Asked::Whole };
     let end = if last.is_empty() {
         size
     } else {
-        let Ok(last) = last.parse::<u64>() else { return Asked::Whole };
+        let Some(last) = offset(last) else { return Asked::Whole };
         if last < first {
             return Asked::Whole;
         }
         last.saturating_add(1).min(size)
     };
     if first >= size { Asked::Beyond } else { Asked::Bytes(first..end) }
+}
+
+/// Digits and nothing else; more of them than a number can hold lie beyond every object.
+fn offset(digits: &str) -> Option<u64> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 fn content_range(range: &Range<u64>, size: u64) -> HeaderValue {
@@ -232,7 +240,10 @@ mod tests {
         check("bytes=a-b", 10, Asked::Whole);
         check("bytes=", 10, Asked::Whole);
         check("bytes=0-18446744073709551615", 10, Asked::Bytes(0..10));
-        check("bytes=18446744073709551616-", 10, Asked::Whole);
+        check("bytes=18446744073709551616-", 10, Asked::Beyond);
+        check("bytes=0-99999999999999999999", 10, Asked::Bytes(0..10));
+        check("bytes=-99999999999999999999", 10, Asked::Bytes(0..10));
+        check("bytes=+0-4", 10, Asked::Whole);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Multipart uploads: create, complete, abort.
 
+use storage::fault::Algorithm;
 use storage::objects::{CompleteSpec, CompletedPart, ObjectInfo, PARTS_MAX, UploadInfo, UploadSpec};
 
 use super::checksums;
@@ -60,7 +61,7 @@ pub async fn complete(cx: &Context<'_>, body: Body) -> Result<Response, Error> {
     };
     let object = match upload_of(cx, &bucket) {
         Ok(upload) => {
-            check_parts_checksums(&upload, &parts, spec.declared.as_ref())?;
+            check_parts_checksums(cx, &upload, &parts, spec.declared.as_ref())?;
             cx.store.complete_upload(&bucket, &upload, parts, spec).await?
         }
         // Said again after it was done: the same answer again.
@@ -118,32 +119,52 @@ fn parts_of(document: &Element) -> Result<Vec<CompletedPart>, WireError> {
 
 /// A checksum of another algorithm than the upload's can't be compared with anything.
 fn check_parts_checksums(
+    cx: &Context<'_>,
     upload: &UploadInfo,
     parts: &[CompletedPart],
-    declared: Option<&(storage::fault::Algorithm, Vec<u8>)>,
+    declared: Option<&(Algorithm, Vec<u8>)>,
 ) -> Result<(), WireError> {
     let Some((expected, full)) = upload.spec.checksum else { return Ok(()) };
     let named = parts.iter().filter_map(|part| part.checksum.as_ref());
     let foreign = named.map(|(algorithm, _)| *algorithm).find(|algorithm| *algorithm != expected);
     if let Some(foreign) = foreign {
-        return Err(parts_mismatch(expected, foreign));
+        return Err(parts_mismatch(expected, Some(foreign)));
+    }
+    let bare = parts.iter().find(|part| part.checksum.is_none());
+    if let Some(bare) = bare.filter(|_| !full && cx.dialect.parts_declare_checksums) {
+        return Err(Code::InvalidRequest.say(format!(
+            "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+            lower(expected),
+            bare.number
+        )));
+    }
+    if checksums::asked_kind(&cx.parts.headers)?.is_some_and(|asked| asked != full) {
+        return Err(other_mode(full));
     }
     match declared {
-        Some((algorithm, _)) if *algorithm != expected => Err(parts_mismatch(expected, *algorithm)),
-        Some(_) if !full => Err(Code::InvalidRequest.say(
-            "The upload was created using the COMPOSITE checksum mode. The complete request must use the same checksum mode.",
-        )),
+        Some((algorithm, _)) if *algorithm != expected => Err(parts_mismatch(expected, Some(*algorithm))),
+        Some(_) if !full => Err(other_mode(full)),
         _ => Ok(()),
     }
 }
 
-/// Two algorithms where one was agreed on.
-pub fn parts_mismatch(expected: storage::fault::Algorithm, actual: storage::fault::Algorithm) -> WireError {
-    let lower = |algorithm| checksums::name(algorithm).unwrap_or("MD5").to_ascii_lowercase();
+fn other_mode(full: bool) -> WireError {
+    Code::InvalidRequest.say(format!(
+        "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+        checksums::kind_name(full)
+    ))
+}
+
+fn lower(algorithm: Algorithm) -> String {
+    checksums::name(algorithm).unwrap_or("MD5").to_ascii_lowercase()
+}
+
+/// Two algorithms, or none, where one was agreed on.
+pub fn parts_mismatch(expected: Algorithm, actual: Option<Algorithm>) -> WireError {
     Code::InvalidRequest.say(format!(
         "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
         lower(expected),
-        lower(actual)
+        actual.map_or_else(|| "null".to_owned(), lower)
     ))
 }
 

@@ -43,11 +43,12 @@ pub async fn upload(cx: &Context<'_>, body: Body) -> Result<Response, Error> {
 /// The algorithm to keep a part's checksum in: the upload's. A client that chose one for the upload may not
 /// send another; where the choice was ours, any is verified and then forgotten.
 fn algorithm(cx: &Context<'_>, upload: &UploadInfo, declared: &Declared) -> Result<Option<Algorithm>, WireError> {
-    let Some((expected, _)) = upload.spec.checksum else { return Ok(declared.algorithm) };
+    let Some((expected, full)) = upload.spec.checksum else { return Ok(declared.algorithm) };
     match declared.algorithm {
         Some(sent) if sent != expected && Some(expected) != cx.dialect.default_checksum => {
-            Err(parts_mismatch(expected, sent))
+            Err(parts_mismatch(expected, Some(sent)))
         }
+        None if !full && cx.dialect.parts_declare_checksums => Err(parts_mismatch(expected, None)),
         _ => Ok(Some(expected)),
     }
 }
@@ -89,6 +90,10 @@ fn source_range(text: &str, size: u64) -> Result<Range<u64>, WireError> {
         )
     };
     let (first, last) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(invalid)?;
+    // Offsets have no sign, though the parser would take one.
+    if text.contains('+') {
+        return Err(invalid());
+    }
     let first: u64 = first.parse().map_err(|_| invalid())?;
     let last: u64 = last.parse().map_err(|_| invalid())?;
     if last < first {
@@ -159,6 +164,7 @@ mod tests {
         check("bytes=9-9", 10, Some(9..10));
         check("bytes=5-10", 10, None);
         check("bytes=5-4", 10, None);
+        check("bytes=+0-4", 10, None);
         check("bytes=5-", 10, None);
         check("bytes=-5", 10, None);
         check("0-4", 10, None);

@@ -69,6 +69,7 @@ pub const DIALECT: Dialect = Dialect {
     not_implemented: |operation| format!("{operation} is not implemented"),
     checksums: AWS_CHECKSUMS,
     default_checksum: None,
+    parts_declare_checksums: false,
     signature_v2: true,
     full_write_conditions: false,
     copy_destination: None,

@@ -30,13 +30,17 @@ fn document(parts: &[(u32, &str)]) -> String {
 async fn complete() {
     let s = Server::start().await;
     s.check("PUT s3:/bucket", "", "200").await;
-    let id = create(&s, "x-amz-meta-m: 1\ncontent-type: text/plain\nx-amz-checksum-algorithm: CRC32").await;
+    let id = create(
+        &s,
+        "x-amz-meta-m: 1\ncontent-type: text/plain\nx-amz-checksum-algorithm: CRC32\nx-amz-checksum-type: FULL_OBJECT",
+    )
+    .await;
     let one = etag(&s.check(&format!("PUT s3:/bucket/k?partNumber=1&uploadId={id}"), &large('a'), "200").await);
     let two = etag(&s.check(&format!("PUT s3:/bucket/k?partNumber=2&uploadId={id}"), "tail", "200").await);
     s.check(
         &format!("GET s3:/bucket/k?uploadId={id}"),
         "",
-        "200\n| <PartNumber>1</PartNumber>\n| <Size>4</Size><ChecksumCRC32>\n| <ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></ListPartsResult>",
+        "200\n| <PartNumber>1</PartNumber>\n| <Size>4</Size><ChecksumCRC32>\n| <ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType></ListPartsResult>",
     )
     .await;
     s.check(
@@ -57,7 +61,7 @@ async fn complete() {
         .check(
             &format!("POST s3:/bucket/k?uploadId={id}"),
             &whole,
-            "200\n| <Location>http://localhost:8080/env/env-t/s3/bucket/k</Location><Bucket>bucket</Bucket><Key>k</Key>\n| -2&quot;</ETag>\n| -2</ChecksumCRC32><ChecksumType>COMPOSITE</ChecksumType>",
+            "200\n| <Location>http://localhost:8080/env/env-t/s3/bucket/k</Location><Bucket>bucket</Bucket><Key>k</Key>\n| -2&quot;</ETag>\n| </ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>",
         )
         .await;
     let again = s.check(&format!("POST s3:/bucket/k?uploadId={id}"), &whole, "200").await;
@@ -119,6 +123,39 @@ async fn refusals() {
         "400\n| <Code>InvalidRequest</Code>",
     )
     .await;
+}
+
+/// Each part's checksum is the client's to say where the object's is made of them.
+#[tokio::test]
+async fn composite_checksums() {
+    let s = Server::start().await;
+    for service in ["s3", "spaces"] {
+        s.check(&format!("PUT {service}:/bucket"), "", "200").await;
+    }
+    let id = create(&s, "x-amz-checksum-algorithm: CRC32").await;
+    let part = format!("PUT s3:/bucket/k?partNumber=1&uploadId={id}");
+    s.check(&part, "abc", "400\n| expected checksum Type: crc32, actual checksum Type: null").await;
+    s.check(
+        &format!("{part}\nx-amz-checksum-crc32c: NksxNw=="),
+        "abc",
+        "400\n| expected checksum Type: crc32, actual checksum Type: crc32c",
+    )
+    .await;
+    let one = etag(&s.check(&format!("{part}\nx-amz-checksum-crc32: NSRBwg=="), "abc", "200").await);
+    let complete = format!("POST s3:/bucket/k?uploadId={id}");
+    s.check(&complete, &document(&[(1, &one)]), "400\n| <Code>InvalidRequest</Code>\n| It was missing for part 1")
+        .await;
+    let whole = document(&[(1, &one)]).replace("</ETag>", "</ETag><ChecksumCRC32>NSRBwg==</ChecksumCRC32>");
+    s.check(
+        &format!("{complete}\nx-amz-checksum-type: FULL_OBJECT"),
+        &whole,
+        "400\n| <Code>InvalidRequest</Code>\n| the COMPOSITE checksum mode",
+    )
+    .await;
+    s.check(&complete, &whole, "200\n| -1</ChecksumCRC32><ChecksumType>COMPOSITE</ChecksumType>").await;
+    let lenient = s.check("POST spaces:/bucket/k?uploads=\nx-amz-checksum-algorithm: CRC32", "", "200").await;
+    let id = lenient.text_of("UploadId");
+    s.check(&format!("PUT spaces:/bucket/k?partNumber=1&uploadId={id}"), "abc", "200").await;
 }
 
 #[tokio::test]
