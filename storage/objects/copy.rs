@@ -1,5 +1,5 @@
-//! Copies: a new record over the same bytes. Bytes are read only for a digest that nobody has computed yet, or where
-//! the source was deleted while it was being copied.
+//! Copies: a new record over the same bytes. Bytes are read only for a digest that nobody has computed yet (the MD5 of
+//! an object made of parts among them), or where the source was deleted while it was being copied.
 
 use super::commit::Change;
 use super::digests::Known;
@@ -19,8 +19,12 @@ impl ObjectStore {
         key: &Key,
         spec: CopySpec,
     ) -> Result<ObjectInfo, Fault> {
-        let checksum = self.copied_checksum(source, spec.checksum).await?;
-        let mut record = copied_record(source, &spec, checksum)?;
+        let mut record = if spec.as_one && source.part_count > 0 {
+            self.record_as_one(source, &spec).await?
+        } else {
+            let checksum = self.copied_checksum(source, spec.checksum).await?;
+            copied_record(source, &spec, checksum)?
+        };
         let row = Inner::object_row(bucket, key);
         let mut bytes: Option<StoredBody> = None;
         loop {
@@ -45,6 +49,15 @@ impl ObjectStore {
             record.part_count = 0;
             bytes = Some(body);
         }
+    }
+
+    async fn record_as_one(&self, source: &ObjectInfo, spec: &CopySpec) -> Result<ObjectRecord, Fault> {
+        let algorithm = spec.checksum.or_else(|| source.checksum.as_ref().map(|checksum| checksum.algorithm));
+        let wanted = algorithm.map_or(WantedDigests::default(), WantedDigests::for_algorithm);
+        let digests = self.digest(source, 0..source.size, wanted).await?;
+        let known = Known::from(&digests);
+        let checksum = algorithm.and_then(|algorithm| known.checksum(algorithm));
+        Ok(ObjectRecord { digest: digests.md5, part_count: 0, known, ..copied_record(source, spec, checksum)? })
     }
 
     /// The checksum of the copy: the source's own, or the one asked for.

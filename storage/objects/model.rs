@@ -212,6 +212,9 @@ pub struct CopySpec {
     pub tags: Option<Tags>,
     /// Checksum algorithm of the copy where it shall differ from the source's.
     pub checksum: Option<Algorithm>,
+    /// Of an object made of parts the copy is made of one: its ETag is its MD5, its checksum the full object's. The
+    /// bytes are read for that, though still shared.
+    pub as_one: bool,
     pub conditions: Conditions,
 }
 

@@ -64,6 +64,7 @@ pub const DIALECT: Dialect = Dialect {
     copy_destination: Some("cf-copy-destination-"),
     create_bucket_header: Some("cf-create-bucket-if-missing"),
     equal_parts: true,
+    copies_become_one: false,
     header_bytes_max: 16 * 1024,
     metadata_bytes_max: 8192,
     rfc2047: true,

@@ -51,6 +51,7 @@ pub async fn copy(cx: &Context<'_>) -> Result<Response, Error> {
         attributes: Some(attributes),
         tags,
         checksum: algorithm,
+        as_one: cx.dialect.copies_become_one,
         conditions: destination,
     };
     let object = cx.store.copy(&source.object, &bucket, &key, spec).await?;

@@ -36,6 +36,8 @@ pub struct Dialect {
     pub create_bucket_header: Option<&'static str>,
     /// Parts but the last must have one size.
     pub equal_parts: bool,
+    /// A copy of a multipart object is a single one, its ETag its MD5.
+    pub copies_become_one: bool,
     /// Most bytes of a request's headers, names and values.
     pub header_bytes_max: usize,
     /// Most bytes of user metadata, names and values together.

@@ -75,6 +75,7 @@ pub const DIALECT: Dialect = Dialect {
     copy_destination: None,
     create_bucket_header: None,
     equal_parts: false,
+    copies_become_one: false,
     header_bytes_max: 8 * 1024,
     metadata_bytes_max: 2048,
     rfc2047: false,

@@ -78,6 +78,7 @@ async fn copies_share_bytes_and_end_apart() {
         attributes: None,
         tags: None,
         checksum,
+        as_one: false,
         conditions: Conditions::default(),
     };
     let copy = store.copy(&source, &bucket, &key("b"), spec(Some(Algorithm::Sha256))).await.expect("copy");

@@ -102,6 +102,7 @@ impl World {
                     attributes: None,
                     tags: None,
                     checksum: None,
+                    as_one: false,
                     conditions: Conditions::default(),
                 };
                 let copied = self.store().copy(&source, &self.bucket, &key(NAMES[*to]), spec).await.expect("copy");

@@ -153,6 +153,14 @@ async fn composite_checksums() {
     )
     .await;
     s.check(&complete, &whole, "200\n| -1</ChecksumCRC32><ChecksumType>COMPOSITE</ChecksumType>").await;
+    // A copy is one object, whatever its source was made of.
+    s.check(
+        "PUT s3:/bucket/copy\nx-amz-copy-source: bucket/k",
+        "",
+        "200\n| <ETag>&quot;900150983cd24fb0d6963f7d28e17f72&quot;</ETag><ChecksumCRC32>NSRBwg==</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>",
+    )
+    .await;
+    s.check("GET s3:/bucket/copy?partNumber=1", "", "206\netag: \"900150983cd24fb0d6963f7d28e17f72\"\n| abc").await;
     let lenient = s.check("POST spaces:/bucket/k?uploads=\nx-amz-checksum-algorithm: CRC32", "", "200").await;
     let id = lenient.text_of("UploadId");
     s.check(&format!("PUT spaces:/bucket/k?partNumber=1&uploadId={id}"), "abc", "200").await;

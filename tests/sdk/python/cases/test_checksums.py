@@ -171,6 +171,18 @@ def test_complete_names_another_checksum(s3, bucket):
 
 
 @pytest.mark.doors("aws")
+def test_composite_wants_each_parts_checksum(s3, bucket):
+    upload = begin(s3, bucket, "CRC32", "COMPOSITE")
+    parts = upload_parts(s3, upload, "CRC32", [DATA])
+    bare = [{name: part[name] for name in ("PartNumber", "ETag")} for part in parts]
+    with refused("InvalidRequest", 400):
+        s3.complete_multipart_upload(MultipartUpload={"Parts": bare}, **upload)
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **upload)
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")["CopyObjectResult"]
+    assert (copied["ChecksumCRC32"], copied["ChecksumType"]) == (checksum("CRC32", DATA), "FULL_OBJECT")
+
+
+@pytest.mark.doors("aws")
 def test_complete_declares_the_whole(s3, bucket):
     upload = begin(s3, bucket, "CRC64NVME", "FULL_OBJECT")
     parts = upload_parts(s3, upload, "CRC64NVME", [DATA])

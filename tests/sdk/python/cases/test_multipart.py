@@ -278,6 +278,16 @@ def test_copy_of_a_multipart_object(s3, bucket):
 
 
 @pytest.mark.doors("aws")
+def test_copy_of_a_multipart_object_is_a_single_one(s3, bucket):
+    upload = begin(s3, bucket)
+    complete(s3, upload, [send(s3, upload, number, piece) for number, piece in enumerate(PIECES, 1)])
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")["CopyObjectResult"]
+    assert copied["ETag"] == etag(b"".join(PIECES)) == s3.head_object(Bucket=bucket, Key="copy")["ETag"]
+    with refused("InvalidPartNumber", 416):
+        s3.get_object(Bucket=bucket, Key="copy", PartNumber=2)
+
+
+@pytest.mark.doors("aws")
 def test_bucket_with_an_upload_can_be_deleted(s3, new_bucket):
     name = new_bucket()
     upload = begin(s3, name)
