@@ -43,16 +43,17 @@ pub struct Routed {
 pub struct Astray {
     pub wire: Option<&'static dyn Wire>,
     pub service: Option<&'static Service>,
-    pub error: Error,
+    /// Boxed: every step of routing returns room for it.
+    pub error: Box<Error>,
 }
 
 impl Astray {
     fn own(status: http::StatusCode, code: &'static str, message: String) -> Self {
-        Self { wire: None, service: None, error: WireError::new(status, code, message).into() }
+        Self { wire: None, service: None, error: Box::new(WireError::new(status, code, message).into()) }
     }
 
     fn within(service: &'static Service, error: impl Into<Error>) -> Self {
-        Self { wire: Some(service.wire), service: Some(service), error: error.into() }
+        Self { wire: Some(service.wire), service: Some(service), error: Box::new(error.into()) }
     }
 }
 
