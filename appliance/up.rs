@@ -163,6 +163,11 @@ async fn metrics_upkeep(metrics: PrometheusHandle) {
     }
 }
 
+/// As it was called: what is to be copied works where it is read.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| env!("CARGO_BIN_NAME").to_owned())
+}
+
 /// Stands in the text until the time of readiness is known.
 const STARTED_IN: &str = "{started_in}";
 
@@ -244,7 +249,8 @@ impl Welcome<'_> {
                  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1\n  \
                  aws --endpoint-url {url} s3 mb s3://b\n  \
                  echo hello | aws --endpoint-url {url} s3 cp - s3://b/hello.txt\n\n\
-                 An environment with keys of its own:  mockfactory env create --services aws_s3\n"
+                 An environment with keys of its own:  {} env create --services aws_s3\n",
+                program()
             );
         }
         format!(

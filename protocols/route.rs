@@ -67,6 +67,9 @@ enum Label {
 pub fn route(cloud: &Cloud, parts: &Parts) -> Result<Route, Astray> {
     let path = parts.uri.path();
     let hint = auth::hint(parts);
+    if !is_one_host(parts) {
+        return Err(astray_address(AddressError::BadHost));
+    }
     let address = match address::parse(host(parts), path, &cloud.domain) {
         Ok(address) => address,
         // A signed request names its environment by its key: under any host name (a container's, a proxy's).
@@ -80,6 +83,12 @@ pub fn route(cloud: &Cloud, parts: &Parts) -> Result<Route, Astray> {
         return Ok(Route::Control);
     }
     bare(cloud, address.front, hint.as_ref())
+}
+
+/// At most one `Host`, and that one text: of two, whoever stands between may have meant the other.
+fn is_one_host(parts: &Parts) -> bool {
+    let mut hosts = parts.headers.get_all(http::header::HOST).iter();
+    hosts.next().is_none_or(|host| host.to_str().is_ok()) && hosts.next().is_none()
 }
 
 /// `Host`, or `:authority`, where HTTP/2 carries it.
@@ -96,11 +105,27 @@ fn addressed(cloud: &Cloud, id: &str, address: &Address, hint: Option<&Hint<'_>>
     let (service, mount) = match labels().get(name) {
         Some(Label::Service(service)) => (*service, 0),
         Some(Label::Provider(provider)) => under_provider(*provider, hint, path, address.path_prefix)?,
-        None => return Err(unknown_label(name)),
+        None if hint.is_none() || address.path_prefix > 0 || PLANNED.iter().any(|planned| planned.id == name) => {
+            return Err(unknown_label(name));
+        }
+        None => return bucket_before(cloud, id, address, hint, path),
     };
     let environment =
         cloud.environments.get(id).ok_or_else(|| Astray::within(service, Fault::not_found(Kind::Environment, id)))?;
     enter(service, environment, address.path_prefix + mount, address.front.clone(), false)
+}
+
+/// `bucket.env-a.<domain>`: a client of the environment's own bare endpoint, with its bucket in front.
+fn bucket_before(
+    cloud: &Cloud,
+    id: &str,
+    address: &Address,
+    hint: Option<&Hint<'_>>,
+    path: &str,
+) -> Result<Route, Astray> {
+    let front: Vec<&str> = address.front.as_deref().into_iter().chain(address.label.as_deref()).collect();
+    let bare = Address { label: None, front: Some(front.join(".")), ..address.clone() };
+    addressed(cloud, id, &bare, hint, path)
 }
 
 fn under_provider(
@@ -111,6 +136,9 @@ fn under_provider(
 ) -> Result<(&'static Service, usize), Astray> {
     if provider == Provider::Aws {
         return Ok((by_scope(provider, hint.and_then(|hint| hint.service))?, 0));
+    }
+    if !SERVICES.iter().any(|service| service.provider == provider) {
+        return Err(not_built(format!("no service of {} is built yet", provider.title())));
     }
     let rest = &path[prefix..];
     SERVICES
@@ -136,13 +164,7 @@ fn is_under(path: &str, mount: &str) -> bool {
 fn by_scope(provider: Provider, scope: Option<&str>) -> Result<&'static Service, Astray> {
     let scope = scope.unwrap_or(DEFAULT_SCOPE);
     SERVICES.iter().find(|service| service.provider == provider && service.scopes.contains(&scope)).copied().ok_or_else(
-        || {
-            Astray::own(
-                http::StatusCode::NOT_IMPLEMENTED,
-                "not_implemented",
-                format!("the {} service that signs as \"{scope}\" is not built yet", provider.title()),
-            )
-        },
+        || not_built(format!("the {} service that signs as \"{scope}\" is not built yet", provider.title())),
     )
 }
 
@@ -207,18 +229,20 @@ fn labels() -> &'static HashMap<&'static str, Label> {
 }
 
 fn unknown_label(name: &str) -> Astray {
-    if let Some(planned) = PLANNED.iter().find(|planned| planned.id == name) {
-        return Astray::own(
-            http::StatusCode::NOT_IMPLEMENTED,
-            "not_implemented",
-            format!("{} is not built yet", planned.id),
-        );
+    // `sqs` is `aws_sqs`, as it will be once it is built.
+    let is_called = |id: &str| id == name || id.split_once('_').is_some_and(|(_, short)| short == name);
+    if let Some(planned) = PLANNED.iter().find(|planned| is_called(planned.id)) {
+        return not_built(format!("{} is not built yet", planned.id));
     }
     Astray::own(
         http::StatusCode::NOT_FOUND,
         "unknown_service",
         format!("there is no service or provider called {name:?}"),
     )
+}
+
+fn not_built(message: String) -> Astray {
+    Astray::own(http::StatusCode::NOT_IMPLEMENTED, "not_implemented", message)
 }
 
 fn astray_address(error: AddressError) -> Astray {

@@ -94,6 +94,7 @@ impl Edge {
         let stop = Stop {
             connections: self.app.connections.clone(),
             stopping: watch::Sender::new(false),
+            listening: watch::Sender::new(false),
             handle: self.handle,
             signals,
             drain: self.app.limits.drain,
@@ -102,6 +103,7 @@ impl Edge {
             app: Some(self.app),
             listeners: self.listeners,
             stopping: stop.stopping.subscribe(),
+            listening: stop.listening.subscribe(),
             on_ready: Mutex::new(Some(Box::new(on_ready))),
         };
         let mut server = Server::new_with_opt_and_conf(None, conf);
@@ -115,6 +117,7 @@ struct EdgeService {
     app: Option<App>,
     listeners: Vec<TcpListener>,
     stopping: ShutdownWatch,
+    listening: watch::Receiver<bool>,
     on_ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -130,6 +133,8 @@ impl PingoraService for EdgeService {
             fds.lock().add(address.clone(), listener.into_raw_fd());
             service.add_listener(ListenerConfig::tcp(address).l4_buffer(L4BufferSettings::unbuffered()));
         }
+        // Whoever is told that it is ready may stop it at once. An error means that it is being stopped.
+        let _ = self.listening.wait_for(|listening| *listening).await;
         if let Some(on_ready) = self.on_ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
             on_ready();
         }

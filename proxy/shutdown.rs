@@ -45,6 +45,8 @@ pub(crate) struct Stop {
     pub connections: Arc<Connections>,
     /// What listeners and connections watch.
     pub stopping: watch::Sender<bool>,
+    /// True when a signal is heard: before, it would end the process where it stands.
+    pub listening: watch::Sender<bool>,
     pub handle: EdgeHandle,
     pub signals: Signals,
     pub drain: Duration,
@@ -54,6 +56,7 @@ pub(crate) struct Stop {
 impl ShutdownSignalWatch for Stop {
     async fn recv(&self) -> ShutdownSignal {
         let mut requests = Requests::new(&self.handle, self.signals);
+        self.listening.send_replace(true);
         requests.next().await;
         tracing::info!(connections = self.connections.count(), "stopping");
         self.connections.stop();

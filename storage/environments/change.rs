@@ -136,7 +136,7 @@ impl Environments {
     /// Moves the environment's clock forward; returns its new time.
     pub async fn advance_clock(self: &Arc<Self>, id: &str, by_ms: u64) -> Result<Timestamp, Fault> {
         let environment = self
-            .change(id, system_now(), move |record, _, _| {
+            .change(id, system_now(), move |record, now, _| {
                 let offset_ms = record.clock_offset_ms.saturating_add(by_ms);
                 if offset_ms > CLOCK_OFFSET_MAX_MS {
                     return Err(Fault::TooLarge {
@@ -146,6 +146,11 @@ impl Environments {
                     });
                 }
                 record.clock_offset_ms = offset_ms;
+                // At once, not at the next tick: whoever moves the clock looks at what comes of it.
+                let expired = record.expires_ms.is_some_and(|at| now.plus_millis(offset_ms).0 >= at);
+                if expired && record.state == State::Ready {
+                    (record.state, record.stopped) = (State::Stopped, Some((StopReason::Expired, now.0)));
+                }
                 Ok(())
             })
             .await?;

@@ -237,6 +237,7 @@ pub(super) async fn remove_volume(host: &Arc<Host>, volume: String) {
     let name = volume.clone();
     let removed = blocking(move || {
         removing.volumes.remove(&name)?;
+        removing.removed.store(true, Ordering::Release);
         removing.marks.clear(&name)
     });
     if let Err(error) = removed.await {

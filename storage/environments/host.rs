@@ -25,6 +25,8 @@ pub(super) struct Host {
     pub drain: Duration,
     /// A write-back is under way.
     pub writing_back: AtomicBool,
+    /// Volumes were removed whose disk may not be free yet.
+    pub removed: AtomicBool,
     /// Nothing opens any more.
     pub ending: AtomicBool,
 }

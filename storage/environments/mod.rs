@@ -105,6 +105,7 @@ impl Environments {
             background: Arc::new(Background::default()),
             drain,
             writing_back: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         });
         let now = system_now();

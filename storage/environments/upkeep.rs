@@ -112,11 +112,27 @@ impl Environments {
         if used {
             self.write_back();
         }
+        if self.host.removed.swap(false, Ordering::AcqRel) {
+            self.free_removed();
+        }
         let written = self.usage_written_ms.load(Ordering::Relaxed);
         if now.0.saturating_sub(written) >= USAGE_WRITTEN_MS {
             self.usage_written_ms.store(now.0, Ordering::Relaxed);
             self.write_usage().await;
         }
+    }
+
+    /// The next tick looks again while there is something left to free.
+    fn free_removed(&self) {
+        let host = Arc::clone(&self.host);
+        self.host.background.spawn(async move {
+            let waking = Arc::clone(&host);
+            match blocking(move || waking.volumes.wake_cleaner()).await {
+                Ok(true) => {}
+                Ok(false) => host.removed.store(true, Ordering::Release),
+                Err(error) => tracing::warn!(%error, "the disk's cleaner cannot be woken"),
+            }
+        });
     }
 
     /// Where cloning has to write back first: keeps what is only in memory to about a second's writes, so that a

@@ -77,15 +77,26 @@ pub fn destroy(parent: &File, name: &str) -> Result<(), Errno> {
     call::<DESTROY>(parent, arguments(0, name)?)
 }
 
-/// Waits until the subvolumes destroyed so far have given back their blocks (Linux 6.13; before: wakes the cleaner).
+/// Wakes the cleaner, which left alone wakes every 30 seconds. Whether nothing destroyed is left to free (Linux 6.13;
+/// before, that is not told: true).
+pub fn wake_cleaner(dir: &File) -> Result<bool, Errno> {
+    // SAFETY: this call takes no argument.
+    unsafe { ioctl::ioctl(dir, ioctl::NoArg::<SYNC>::new()) }?;
+    if queued_for_cleaning(dir)? > 0 {
+        return Ok(false);
+    }
+    // What was freed is free for others after a commit.
+    rustix::fs::syncfs(dir).map(|()| true)
+}
+
+/// Waits until the subvolumes destroyed so far have given back their blocks.
 pub fn wait_for_cleaner(dir: &File) -> Result<(), Errno> {
     let end = Instant::now() + CLEANER_AWAITED;
     loop {
-        // Left alone the cleaner wakes every 30 seconds.
-        // SAFETY: this call takes no argument.
-        unsafe { ioctl::ioctl(dir, ioctl::NoArg::<SYNC>::new()) }?;
-        if queued_for_cleaning(dir)? == 0 || Instant::now() > end {
-            // What was freed is free for others after a commit.
+        if wake_cleaner(dir)? {
+            return Ok(());
+        }
+        if Instant::now() > end {
             return rustix::fs::syncfs(dir);
         }
         // The kernel tells of no end to wait for.

@@ -207,6 +207,14 @@ impl Volumes {
         Ok(())
     }
 
+    /// Lets removed volumes give back their disk soon; whether they all have, as far as can be told.
+    pub fn wake_cleaner(&self) -> Result<bool, Fault> {
+        if self.backing() == Backing::Btrfs {
+            return Ok(btrfs::wake_cleaner(&self.handle()?).map_err(std::io::Error::from)?);
+        }
+        Ok(true)
+    }
+
     /// Unmounts the image, where the volumes lie in one. No volume may be in use.
     pub fn unmount(&self) -> Result<(), Fault> {
         if self.description.image { image::unmount(&self.dir) } else { Ok(()) }

@@ -175,7 +175,10 @@ pub fn from_fault(fault: &Fault) -> WireError {
         Fault::Throttled { .. } => Code::SlowDown.error(),
         Fault::Quota { .. } => Code::QuotaExceeded.error(),
         Fault::Unsupported { what } => Code::NotImplemented.say(format!("{what} is not implemented")),
-        Fault::StorageFull | Fault::Unavailable { .. } => Code::ServiceUnavailable.error(),
+        Fault::StorageFull => Code::ServiceUnavailable.error(),
+        Fault::Unavailable { why } => {
+            Code::ServiceUnavailable.say(format!("Service is unable to handle request: {why}."))
+        }
         Fault::Timeout { .. } => {
             let mut error = Code::RequestTimeout.error();
             error.close = true;
@@ -216,7 +219,10 @@ fn not_found(kind: Kind, name: &str) -> WireError {
         Kind::AccessKey => Code::InvalidAccessKeyId.error().field("AWSAccessKeyId", name),
         Kind::Token => Code::InvalidToken.error(),
         Kind::BucketConfiguration => configuration_not_found(name),
-        Kind::Environment | Kind::Service | Kind::Account => {
+        Kind::Service => {
+            WireError::new(StatusCode::NOT_FOUND, "NoSuchService", format!("The environment does not have {name}."))
+        }
+        Kind::Environment | Kind::Account => {
             WireError::new(StatusCode::NOT_FOUND, "NoSuchEnvironment", format!("There is no {kind} {name}."))
         }
     }

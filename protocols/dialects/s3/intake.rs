@@ -117,6 +117,7 @@ pub fn broken(error: BoxError) -> Error {
     };
     match error.downcast::<Fault>() {
         Ok(fault) => Error::Fault(*fault),
+        Err(error) if is_timeout(&error) => Fault::Timeout { what: "the body" }.into(),
         Err(error) => {
             let mut incomplete = Code::IncompleteBody.error();
             incomplete.cause = Some(anyhow::anyhow!(error));
@@ -124,6 +125,11 @@ pub fn broken(error: BoxError) -> Error {
             incomplete.into()
         }
     }
+}
+
+/// The edge's word for a client that went silent.
+fn is_timeout(error: &BoxError) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 pub fn body_error(error: &BodyError) -> WireError {
@@ -177,6 +183,21 @@ mod tests {
         check(BodyError::Malformed("x"), "400 IncompleteBody", true);
         check(BodyError::ChunkTooSmall { chunk: 2, size: 1 }, "403 InvalidChunkSizeError", true);
         check(BodyError::Sha256Mismatch { client: [0; 32], computed: [1; 32] }, "400 XAmzContentSHA256Mismatch", false);
+    }
+
+    #[test]
+    fn broken_bodies() {
+        use std::io::ErrorKind;
+        let check = |kind: ErrorKind, want: &str| {
+            let code = match broken(std::io::Error::from(kind).into()) {
+                Error::Wire(error) => error.code,
+                Error::Fault(fault) => super::super::error::render(&fault).code,
+            };
+            assert_eq!(code, want, "{kind:?}");
+        };
+        check(ErrorKind::TimedOut, "RequestTimeout");
+        check(ErrorKind::UnexpectedEof, "IncompleteBody");
+        check(ErrorKind::ConnectionReset, "IncompleteBody");
     }
 
     #[test]

@@ -69,8 +69,7 @@ async fn it_stops_when_idle_and_expires_by_its_own_clock() {
     assert_eq!(stopped(&idle), None, "a start counts as use");
 
     environments.advance_clock("env-brief", 2 * HOUR_MS).await.expect("clock");
-    environments.tick(system_now()).await;
-    assert_eq!(stopped(&brief), Some(StopReason::Expired));
+    assert_eq!(stopped(&brief), Some(StopReason::Expired), "at once");
     assert!(matches!(environments.start("env-brief").await, Err(Fault::Invalid { .. })), "expired");
     let patch = EnvironmentPatch {
         expires_ms: Some(Some(now.0 + 4 * HOUR_MS)),

@@ -1,6 +1,7 @@
 //! Requests through the whole of `protocols`, against an engine in a temporary directory. A case is a request
 //! as text, a body, and what must be in the answer.
 
+mod addresses;
 mod buckets;
 mod forms;
 mod listings;
@@ -78,14 +79,17 @@ impl Server {
         Self { cloud, _dir: dir }
     }
 
-    /// `request`: method, service and path (`PUT s3:/b/k`), then a header per line. Signed by `test` unless
+    /// `request`: method, service and path (`PUT s3:/b/k`) or a whole address, then a header per line. Signed by `test` unless
     /// it says `anonymous:`.
     async fn send(&self, request: &str, body: impl Into<bytes::Bytes>) -> Answer {
         let body = body.into();
         let mut lines = request.lines().map(str::trim);
         let (method, target) = lines.next().and_then(|line| line.split_once(' ')).expect("a request line");
-        let (service, path) = target.split_once(':').expect("service:path");
-        let mut builder = http::Request::builder().method(method).uri(format!("/env/env-t/{service}{path}"));
+        let (host, path) = match target.strip_prefix("http://") {
+            Some(address) => address.split_once('/').map(|(host, path)| (host, format!("/{path}"))).expect("host/path"),
+            None => ("localhost:8080", format!("/env/env-t/{}", target.replacen(':', "", 1))),
+        };
+        let mut builder = http::Request::builder().method(method).uri(path);
         let (mut anonymous, mut has_length) = (false, false);
         for line in lines.filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(':').expect("a header");
@@ -103,7 +107,7 @@ impl Server {
             builder = builder.header("content-length", body.len());
         }
         let body: Body = full(body);
-        let request = builder.header("host", "localhost:8080").body(body).expect("a request");
+        let request = builder.header("host", host).body(body).expect("a request");
         let attribute = |_: &str| true;
         let arrival = Arrival { https: false, peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), attribute: &attribute };
         let response = crate::serve(&self.cloud, arrival, request).await;

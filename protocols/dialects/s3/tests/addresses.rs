@@ -1,0 +1,46 @@
+//! Hosts and paths that lead to a bucket, and those that lead nowhere.
+
+use super::Server;
+
+#[tokio::test]
+async fn buckets_in_front() {
+    let s = Server::start().await;
+    for (host, bucket) in [
+        ("front-a.s3.env-t.mockfactory.localhost", "front-a"),
+        ("front-b.aws.env-t.mockfactory.localhost", "front-b"),
+        ("front-c.env-t.mockfactory.localhost:8080", "front-c"),
+        ("a.front.d.env-t.mockfactory.localhost", "a.front.d"),
+        ("Front-E.S3.ENV-T.mockfactory.localhost", "front-e"),
+    ] {
+        s.check(&format!("PUT http://{host}/"), "", "200").await;
+        s.check(&format!("PUT http://{host}/a/key"), "body", "200").await;
+        s.check(&format!("GET s3:/{bucket}/a/key"), "", "200\n| body").await;
+    }
+    s.check("PUT http://front.localhost:8080/env/env-t/s3", "", "200").await;
+    s.check("HEAD s3:/front", "", "200").await;
+    s.check("PUT http://front.cloudflare.env-t.mockfactory.localhost/r2", "", "200").await;
+    s.check("HEAD r2:/front", "", "200").await;
+    s.check("PUT http://front.digitalocean.env-t.mockfactory.localhost/v2/spaces/", "", "200").await;
+    s.check("HEAD spaces:/front", "", "200").await;
+}
+
+#[tokio::test]
+async fn nowhere() {
+    let s = Server::start().await;
+    let check = async |address: &str, want: &str| {
+        s.check(&format!("GET http://{address}\nanonymous: 1"), "", want).await;
+    };
+    check("front.env-t.mockfactory.localhost/", "404\n| unknown_service").await;
+    check("s3.env-none.mockfactory.localhost/", "404\n| <Code>NoSuchEnvironment</Code>").await;
+    check("aws_sqs.env-t.mockfactory.localhost/", "501\n| aws_sqs is not built yet").await;
+    check("sqs.env-t.mockfactory.localhost/", "501\n| aws_sqs is not built yet").await;
+    check("azure.env-t.mockfactory.localhost/blob", "501\n| no service of Azure is built yet").await;
+    check("localhost/env/env-t/gcp/storage/v1", "501\n| no service of Google Cloud is built yet").await;
+    check("localhost/env/env-t/cloudflare/kv", "404\n| unknown_service").await;
+    check("localhost/env/env-t", "404\n| bad_path").await;
+    check("example.com/b/k", "404\n| unknown_host").await;
+    check("two words/", "400\n| bad_host").await;
+    s.check("GET http://aws_sqs.env-t.mockfactory.localhost/", "", "501\n| aws_sqs is not built yet").await;
+    s.check("GET http://localhost/env/env-t/front/", "", "404\n| unknown_service").await;
+    s.check("GET s3:/\nhost: another", "", "400\n| bad_host").await;
+}
