@@ -73,7 +73,10 @@ pub fn route(cloud: &Cloud, parts: &Parts) -> Result<Route, Astray> {
     let address = match address::parse(host(parts), path, &cloud.domain) {
         Ok(address) => address,
         // A signed request names its environment by its key: under any host name (a container's, a proxy's).
-        Err(AddressError::ForeignHost) if hint.is_some() => Address { local: true, ..Address::default() },
+        // So does a form, by one of its fields.
+        Err(AddressError::ForeignHost) if hint.is_some() || is_form(parts) => {
+            Address { local: true, ..Address::default() }
+        }
         Err(error) => return Err(astray_address(error)),
     };
     if let Some(id) = &address.environment {
@@ -83,6 +86,12 @@ pub fn route(cloud: &Cloud, parts: &Parts) -> Result<Route, Astray> {
         return Ok(Route::Control);
     }
     bare(cloud, address.front, hint.as_ref())
+}
+
+/// An upload from a browser's form.
+fn is_form(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    parts.method == http::Method::POST && content_type.is_some_and(|value| value.starts_with("multipart/form-data"))
 }
 
 /// At most one `Host`, and that one text: of two, whoever stands between may have meant the other.

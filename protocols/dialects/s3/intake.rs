@@ -191,7 +191,7 @@ mod tests {
         let check = |kind: ErrorKind, want: &str| {
             let code = match broken(std::io::Error::from(kind).into()) {
                 Error::Wire(error) => error.code,
-                Error::Fault(fault) => super::super::error::render(&fault).code,
+                Error::Fault(fault) => super::super::error::from_fault(&fault).code,
             };
             assert_eq!(code, want, "{kind:?}");
         };

@@ -39,6 +39,9 @@ async fn nowhere() {
     check("localhost/env/env-t/cloudflare/kv", "404\n| unknown_service").await;
     check("localhost/env/env-t", "404\n| bad_path").await;
     check("example.com/b/k", "404\n| unknown_host").await;
+    let form = "POST http://elsewhere:9000/bucket\nanonymous: 1\ncontent-type: multipart/form-data; boundary=b";
+    // Routed like a signed request; there is no default environment here.
+    s.check(form, "", "403\n| <Code>InvalidAccessKeyId</Code>").await;
     check("two words/", "400\n| bad_host").await;
     s.check("GET http://aws_sqs.env-t.mockfactory.localhost/", "", "501\n| aws_sqs is not built yet").await;
     s.check("GET http://localhost/env/env-t/front/", "", "404\n| unknown_service").await;
