@@ -73,14 +73,16 @@ pub fn route(cloud: &Cloud, parts: &Parts) -> Result<Route, Astray> {
     let address = match address::parse(host(parts), path, &cloud.domain) {
         Ok(address) => address,
         // A signed request names its environment by its key: under any host name (a container's, a proxy's).
-        // So does a form, by one of its fields.
-        Err(AddressError::ForeignHost) if hint.is_some() || is_form(parts) => {
+        // So does a form, by one of its fields; and those who probe know no name.
+        Err(AddressError::ForeignHost) if hint.is_some() || is_form(parts) || is_probe(path) => {
             Address { local: true, ..Address::default() }
         }
         Err(error) => return Err(astray_address(error)),
     };
     if let Some(id) = &address.environment {
-        return addressed(cloud, id, &address, hint.as_ref(), path);
+        // What speaks for itself as S3's may have a bucket where others have a service's name.
+        let may_be_front = address.path_prefix == 0 && (hint.is_some() || is_form(parts));
+        return addressed(cloud, id, &address, hint.as_ref(), path, may_be_front);
     }
     if hint.is_none() && address.front.is_none() && is_control(parts) {
         return Ok(Route::Control);
@@ -108,16 +110,23 @@ pub fn host(parts: &Parts) -> Option<&str> {
     }
 }
 
-fn addressed(cloud: &Cloud, id: &str, address: &Address, hint: Option<&Hint<'_>>, path: &str) -> Result<Route, Astray> {
+fn addressed(
+    cloud: &Cloud,
+    id: &str,
+    address: &Address,
+    hint: Option<&Hint<'_>>,
+    path: &str,
+    may_be_front: bool,
+) -> Result<Route, Astray> {
     // `env-a.<domain>` alone is the environment's own bare AWS endpoint.
     let name = address.label.as_deref().unwrap_or(Provider::Aws.id());
     let (service, mount) = match labels().get(name) {
         Some(Label::Service(service)) => (*service, 0),
         Some(Label::Provider(provider)) => under_provider(*provider, hint, path, address.path_prefix)?,
-        None if hint.is_none() || address.path_prefix > 0 || PLANNED.iter().any(|planned| planned.id == name) => {
-            return Err(unknown_label(name));
+        None if may_be_front && PLANNED.iter().all(|planned| planned.id != name) => {
+            return bucket_before(cloud, id, address, hint, path);
         }
-        None => return bucket_before(cloud, id, address, hint, path),
+        None => return Err(unknown_label(name)),
     };
     let environment =
         cloud.environments.get(id).ok_or_else(|| Astray::within(service, Fault::not_found(Kind::Environment, id)))?;
@@ -134,7 +143,7 @@ fn bucket_before(
 ) -> Result<Route, Astray> {
     let front: Vec<&str> = address.front.as_deref().into_iter().chain(address.label.as_deref()).collect();
     let bare = Address { label: None, front: Some(front.join(".")), ..address.clone() };
-    addressed(cloud, id, &bare, hint, path)
+    addressed(cloud, id, &bare, hint, path, false)
 }
 
 fn under_provider(
@@ -216,7 +225,8 @@ fn enter(
 fn is_control(parts: &Parts) -> bool {
     let path = parts.uri.path();
     match path {
-        "/healthz" | "/readyz" | "/metrics" => true,
+        "/metrics" => true,
+        _ if is_probe(path) => true,
         // A person with a browser; S3 clients accept anything but do not ask for HTML.
         "/" => {
             let accept = parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -224,6 +234,10 @@ fn is_control(parts: &Parts) -> bool {
         }
         _ => is_under(path, "/api/v1"),
     }
+}
+
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 fn labels() -> &'static HashMap<&'static str, Label> {

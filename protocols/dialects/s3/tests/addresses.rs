@@ -16,6 +16,16 @@ async fn buckets_in_front() {
         s.check(&format!("PUT http://{host}/a/key"), "body", "200").await;
         s.check(&format!("GET s3:/{bucket}/a/key"), "", "200\n| body").await;
     }
+    let form =
+        "POST http://front-c.env-t.mockfactory.localhost/\nanonymous: 1\ncontent-type: multipart/form-data; boundary=b";
+    let body = "--b\r\ncontent-disposition: form-data; name=\"key\"\r\n\r\nposted\r\n--b\r\n\
+        content-disposition: form-data; name=\"AWSAccessKeyId\"\r\n\r\ntest\r\n--b\r\n\
+        content-disposition: form-data; name=\"policy\"\r\n\r\n\
+        eyJleHBpcmF0aW9uIjogIjIwOTktMDEtMDFUMDA6MDA6MDBaIiwgImNvbmRpdGlvbnMiOiBbeyJidWNrZXQiOiAiZnJvbnQtYyJ9LCB7ImtleSI6ICJwb3N0ZWQifV19\r\n\
+        --b\r\ncontent-disposition: form-data; name=\"signature\"\r\n\r\nx\r\n--b\r\n\
+        content-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nform\r\n--b--\r\n";
+    s.check(form, body, "204").await;
+    s.check("GET s3:/front-c/posted", "", "200\n| form").await;
     s.check("PUT http://front.localhost:8080/env/env-t/s3", "", "200").await;
     s.check("HEAD s3:/front", "", "200").await;
     s.check("PUT http://front.cloudflare.env-t.mockfactory.localhost/r2", "", "200").await;
@@ -42,6 +52,8 @@ async fn nowhere() {
     let form = "POST http://elsewhere:9000/bucket\nanonymous: 1\ncontent-type: multipart/form-data; boundary=b";
     // Routed like a signed request; there is no default environment here.
     s.check(form, "", "403\n| <Code>InvalidAccessKeyId</Code>").await;
+    check("10.1.2.3:8080/healthz", "200").await;
+    check("10.1.2.3:8080/metrics", "404\n| unknown_host").await;
     check("two words/", "400\n| bad_host").await;
     s.check("GET http://aws_sqs.env-t.mockfactory.localhost/", "", "501\n| aws_sqs is not built yet").await;
     s.check("GET http://localhost/env/env-t/front/", "", "404\n| unknown_service").await;
