@@ -165,7 +165,7 @@ async fn metrics_upkeep(metrics: PrometheusHandle) {
 
 /// As it was called: what is to be copied works where it is read.
 fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| env!("CARGO_BIN_NAME").to_owned())
+    std::env::args().next().unwrap_or_else(|| "mockfactory".to_owned())
 }
 
 /// Stands in the text until the time of readiness is known.
