@@ -133,4 +133,5 @@ def test_start_is_quick(own_appliance):
         appliance.start()
         times.append(time.monotonic() - begun)
         assert appliance.stop() < 2
+        assert appliance.process.returncode == 0, "ready, and deaf to signals"
     assert min(times) < 1.0, f"{min(times) * 1000:.0f} ms"
