@@ -10,7 +10,6 @@ pub mod clock;
 pub mod environments;
 pub mod fault;
 pub mod keyspace;
-pub mod md5;
 pub mod objects;
 pub mod volumes;
 

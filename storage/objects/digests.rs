@@ -2,11 +2,11 @@
 
 use aws_lc_rs::digest;
 use crc_fast::CrcAlgorithm;
+use ::md5::{Digest as _, Md5};
 use minicbor::{Decode, Encode};
 
 use super::model::{Checksum, Coverage, Digests, WantedDigests};
 use crate::fault::Algorithm;
-use crate::md5::Md5;
 
 /// The digests that need a core of their own: MD5, and the SHAs where they are wanted.
 pub(crate) struct SlowDigests {
@@ -59,7 +59,7 @@ impl FastDigests {
 
 pub(crate) fn finish(slow: SlowDigests, fast: &FastDigests) -> Digests {
     Digests {
-        md5: slow.md5.finish(),
+        md5: slow.md5.finalize().into(),
         crc32c: low(fast.crc32c.finalize()),
         crc64nvme: fast.crc64nvme.finalize(),
         crc32: fast.crc32.as_ref().map(|crc32| low(crc32.finalize())),
@@ -85,7 +85,7 @@ const fn low(crc: u64) -> u32 {
 }
 
 pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
-    Md5::of(bytes)
+    Md5::digest(bytes).into()
 }
 
 impl Digests {

@@ -19,7 +19,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("proxy", &[]),
     ("protocols", &["storage"]),
     ("appliance", &["storage", "protocols", "proxy"]),
-    ("bench", &["storage"]),
+    ("bench", &[]),
     ("tests", &["storage", "protocols"]),
 ];
 

@@ -59,7 +59,7 @@ pub struct Names(BTreeMap<String, String>);
 impl Names {
     pub fn new() -> Self {
         let mut bytes = [0; 8];
-        aws_lc_rs::rand::fill(&mut bytes).unwrap();
+        aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
         let bucket = format!("mf-case-{}", data_encoding::HEXLOWER.encode(&bytes));
         Self(BTreeMap::from([("bucket".to_owned(), bucket)]))
     }
