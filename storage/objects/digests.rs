@@ -1,8 +1,8 @@
 //! Digests of bodies as they stream in, and the arithmetic of checksums over parts.
 
+use ::md5::{Digest as _, Md5};
 use aws_lc_rs::digest;
 use crc_fast::CrcAlgorithm;
-use ::md5::{Digest as _, Md5};
 use minicbor::{Decode, Encode};
 
 use super::model::{Checksum, Coverage, Digests, WantedDigests};
