@@ -49,7 +49,7 @@ fn headers() {
     check_header("AWS4-ECDSA-P256-SHA256 Credential=x", date, "UnsupportedAlgorithm { place: Header");
     check_header("AWS4-HMAC-SHA256", date, "MalformedHeader");
     check_header(&format!("AWS4-HMAC-SHA256 Credential={CREDENTIAL}"), date, "MalformedHeader");
-    check_header(&good.replace("x-amz-date", &"a;".repeat(200)), date, "MalformedHeader");
+    check_header(&good.replace("x-amz-date", &"a;".repeat(300)), date, "MalformedHeader");
     check_header(&v4("key"), date, "Scope { place: Header, flaw: Malformed");
     check_header(&v4("/20130524/us-east-1/s3/aws4_request"), date, "Scope { place: Header, flaw: Malformed");
     check_header(&v4(" k/20130524/us-east-1/s3/aws4_request"), date, "Scope { place: Header, flaw: Malformed");

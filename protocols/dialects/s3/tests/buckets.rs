@@ -46,7 +46,7 @@ async fn other_accounts() {
     s.check(&format!("GET s3:/bucket/none\nanonymous: 1\n{other}"), "", "404").await;
     s.check(&format!("PUT s3:/bucket/k\nanonymous: 1\n{other}"), "x", "403").await;
     s.check(&format!("GET s3:/\nanonymous: 1\n{other}"), "", "200\n| <Buckets></Buckets>").await;
-    s.check("GET s3:/\nanonymous: 1", "", "403").await;
+    s.check("GET s3:/\nanonymous: strict", "", "403").await;
     s.check("GET s3:/bucket\nx-amz-expected-bucket-owner: 999988887777", "", "403").await;
     s.check("GET s3:/bucket\nx-amz-expected-bucket-owner: 111122223333", "", "200").await;
 }

@@ -14,7 +14,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use storage::environments::{AccessKey, AuthMode, EnvironmentId, Environments, EnvironmentsConfig, NewEnvironment};
+use storage::environments::{
+    AccessKey, AuthMode, EnvironmentId, EnvironmentPatch, Environments, EnvironmentsConfig, NewEnvironment,
+};
 
 use crate::body::{Body, full};
 use crate::mockfactory::Control;
@@ -80,7 +82,7 @@ impl Server {
     }
 
     /// `request`: method, service and path (`PUT s3:/b/k`) or a whole address, then a header per line. Signed by `test` unless
-    /// it says `anonymous:`.
+    /// it says `anonymous:`; `anonymous: strict` where an environment that takes no one's word shall hear it.
     async fn send(&self, request: &str, body: impl Into<bytes::Bytes>) -> Answer {
         let body = body.into();
         let mut lines = request.lines().map(str::trim);
@@ -90,11 +92,16 @@ impl Server {
             None => ("localhost:8080", format!("/env/env-t/{}", target.replacen(':', "", 1))),
         };
         let mut builder = http::Request::builder().method(method).uri(path);
-        let (mut anonymous, mut has_length) = (false, false);
+        let (mut anonymous, mut has_length, mut auth) = (false, false, AuthMode::Relaxed);
         for line in lines.filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(':').expect("a header");
             match name {
-                "anonymous" => anonymous = true,
+                "anonymous" => {
+                    anonymous = true;
+                    if value.trim() == "strict" {
+                        auth = AuthMode::Strict;
+                    }
+                }
                 "content-length" => has_length = true,
                 _ => {}
             }
@@ -110,6 +117,7 @@ impl Server {
         let request = builder.header("host", host).body(body).expect("a request");
         let attribute = |_: &str| true;
         let arrival = Arrival { https: false, peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), attribute: &attribute };
+        self.set_auth(auth).await;
         let response = crate::serve(&self.cloud, arrival, request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();
@@ -118,6 +126,11 @@ impl Server {
             headers: parts.headers,
             body: String::from_utf8_lossy(&bytes).into_owned(),
         }
+    }
+
+    async fn set_auth(&self, auth: AuthMode) {
+        let patch = EnvironmentPatch { auth: Some(auth), ..EnvironmentPatch::default() };
+        self.cloud.environments.update("env-t", patch).await.expect("an environment");
     }
 
     /// `want`: the status, then lines that must be there: `name: value` of a header (`name:` alone for its

@@ -215,12 +215,13 @@ async fn tags_acls_and_attributes() {
     .await;
     s.check("GET s3:/bucket/k?tagging", "", "200\n| <Tag><Key>a</Key><Value>1</Value></Tag>").await;
     s.check("DELETE s3:/bucket/k?tagging", "", "204").await;
-    s.check("GET s3:/bucket/k\nanonymous: 1", "", "403\n| <Code>AccessDenied</Code>").await;
-    s.check("GET s3:/bucket/none\nanonymous: 1", "", "403").await;
+    s.check("GET s3:/bucket/k\nanonymous: strict", "", "403\n| <Code>AccessDenied</Code>").await;
+    s.check("GET s3:/bucket/none\nanonymous: strict", "", "403").await;
     s.check("PUT s3:/bucket/k?acl\nx-amz-acl: public-read", "", "200").await;
-    s.check("GET s3:/bucket/k\nanonymous: 1", "", "200\n| hello").await;
-    s.check("GET s3:/bucket/k?response-content-type=a\nanonymous: 1", "", "400\n| <Code>InvalidRequest</Code>").await;
-    s.check("PUT s3:/bucket/k\nanonymous: 1", "x", "403").await;
+    s.check("GET s3:/bucket/k\nanonymous: strict", "", "200\n| hello").await;
+    s.check("GET s3:/bucket/k?response-content-type=a\nanonymous: strict", "", "400\n| <Code>InvalidRequest</Code>")
+        .await;
+    s.check("PUT s3:/bucket/k\nanonymous: strict", "x", "403").await;
     s.check("GET s3:/bucket/k?acl", "", "200\n| AllUsers").await;
     s.check(
         "GET s3:/bucket/k?attributes\nx-amz-object-attributes: ETag,ObjectSize,Checksum,StorageClass",

@@ -103,16 +103,3 @@ def test_survives_its_source(s3, bucket):
     s3.copy_object(Bucket=bucket, Key="copy2", CopySource=f"{bucket}/copy")
     s3.delete_object(Bucket=bucket, Key="copy")
     assert body(s3.get_object(Bucket=bucket, Key="copy2")) == data
-
-
-def test_of_a_multipart_object_is_of_one_part(s3, bucket):
-    """S3 writes a copy as one object: the ETag is the MD5 of the whole, whatever the source was made of."""
-    parts = [noise(5 * 1024 * 1024), b"the end"]
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="from")["UploadId"]
-    place = {"Bucket": bucket, "Key": "from", "UploadId": upload}
-    tags = [s3.upload_part(**place, PartNumber=n, Body=part)["ETag"] for n, part in enumerate(parts, 1)]
-    done = [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, 1)]
-    assert s3.complete_multipart_upload(**place, MultipartUpload={"Parts": done})["ETag"].endswith('-2"')
-    copied = s3.copy_object(Bucket=bucket, Key="to", CopySource=f"{bucket}/from")["CopyObjectResult"]
-    assert copied["ETag"] == etag(b"".join(parts))
-    assert body(s3.get_object(Bucket=bucket, Key="to")) == b"".join(parts)
